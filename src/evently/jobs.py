@@ -1,6 +1,7 @@
 """Jobs: background work, stored as rows in the caller's transaction, run later by any free process.
 
     defer(tx, jobs)          store jobs; they run after the caller's commit
+    list_failed, retry       jobs whose attempts are used up; one more attempt at one
     working(options, tasks)  run jobs while the block lasts
 
 Procrastinate keeps the rows and retries them; it brings its own driver and its own small pool. A job runs at
@@ -11,13 +12,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final
 
 import msgspec
 from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
 from prometheus_client import Counter
 
-from evently.db import Connection, DatabaseOptions, load_queries
+from evently.db import Connection, Database, DatabaseOptions, load_queries
+from evently.kit.cursors import Page, read_cursor, write_cursor
+from evently.kit.errors import Refusal, Refused
 from evently.kit.repeating import repeating
 
 sql: Final = load_queries(__name__)
@@ -35,6 +39,30 @@ RETRY: Final = RetryStrategy(max_attempts=12, exponential_wait=2)
 _attempts = Counter("evently_job_attempts", "Attempts at jobs by task and result.", ["task", "result"])
 
 Task = Callable[..., Awaitable[None]]
+
+
+class StoredJob(msgspec.Struct, frozen=True):
+    """A job whose attempts are used up. `failed_at`: of the last one."""
+
+    job_id: int
+    task: str
+    arguments: dict[str, str]
+    attempts: int
+    failed_at: datetime | None
+
+
+class JobsRefusal(Refusal):
+    """Every refusal of this module."""
+
+    JOB_NOT_FAILED = "job-not-failed"
+
+
+class JobCounts(msgspec.Struct, frozen=True):
+    """How many jobs wait or run, since when the oldest that is due waits, and how many have failed."""
+
+    waiting: int
+    due_since: datetime | None
+    failed: int
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -55,6 +83,37 @@ async def defer(tx: Connection, jobs: Sequence[Job]) -> None:
                 arguments=[msgspec.json.encode(job.arguments).decode() for job in jobs],
             )
         )
+
+
+async def list_failed(database: Database, limit: int, after: str | None) -> Page[StoredJob]:
+    """Return a page of the jobs whose attempts are used up, the newest first."""
+    position = None if after is None else read_cursor(after, tuple[int])[0]
+    rows = await database.fetch(*sql.list_failed(after=position, limit=limit + 1))
+    found = [
+        StoredJob(
+            row["id"],
+            row["task_name"],
+            msgspec.json.decode(row["args"], type=dict[str, str]),
+            row["attempts"],
+            row["failed_at"],
+        )
+        for row in rows[:limit]
+    ]
+    return Page(found, write_cursor((found[-1].job_id,)) if len(rows) > limit else None)
+
+
+async def retry(tx: Connection, job_id: int, now: datetime) -> None:
+    """Attempt a failed job once more. Refuses `job-not-failed`."""
+    if await tx.fetchval(*sql.lock_failed(job_id=job_id)) is None:
+        raise Refused(JobsRefusal.JOB_NOT_FAILED)
+    await tx.execute(*sql.retry(job_id=job_id, now=now))
+
+
+async def count_jobs(database: Database, now: datetime) -> JobCounts:
+    """Count the jobs that wait, and those that have failed."""
+    row = await database.fetch_row(*sql.count_jobs(now=now))
+    assert row is not None, "a count is one row"
+    return JobCounts(row["waiting"], row["due_since"], row["failed"])
 
 
 @asynccontextmanager

@@ -428,7 +428,9 @@ async def test_a_role_counts_at_once(office: BoxOffice) -> None:
     root, tokens = await administrator(office), await sign_up(office)
     path = f"/v1/admin/users/{tokens['person']['id']}"
     assert (
-        problem_of(await office.client.patch(path, json={"role": "admin"}, headers=root), 428)
+        problem_of(
+            await office.client.patch(path, json={"role": "admin", "reason": "Joins us"}, headers=root), 428
+        )
         == "if-match-missing"
     )
     assert (
@@ -437,12 +439,16 @@ async def test_a_role_counts_at_once(office: BoxOffice) -> None:
         )
         == "invalid"
     )
-    promoted = await office.client.patch(path, json={"role": "admin"}, headers=root | {"If-Match": '"1"'})
+    promoted = await office.client.patch(
+        path, json={"role": "admin", "reason": "Joins us"}, headers=root | {"If-Match": '"1"'}
+    )
     assert (promoted.json()["role"], promoted.headers["etag"]) == ("admin", '"2"')
     assert problem_of(await office.client.get("/v1/me", headers=bearer(tokens)), 401) == "token-invalid"
     again = await log_in(office)
     assert (await office.client.get("/v1/admin/users", headers=bearer(again))).status_code == 200
-    deposed = await office.client.patch(path, json={"role": "buyer"}, headers=root | {"If-Match": '"2"'})
+    deposed = await office.client.patch(
+        path, json={"role": "buyer", "reason": "Leaves"}, headers=root | {"If-Match": '"2"'}
+    )
     assert deposed.status_code == 200
     assert (
         problem_of(await office.client.get("/v1/admin/users", headers=bearer(again)), 401) == "token-invalid"
@@ -454,7 +460,10 @@ async def test_there_is_always_an_administrator(office: BoxOffice) -> None:
     root = office.as_person(person.person_id, "admin") | {"If-Match": "*"}
     path = f"/v1/admin/users/{show_id('per', person.person_id)}"
     assert (
-        problem_of(await office.client.patch(path, json={"role": "buyer"}, headers=root), 409) == "last-admin"
+        problem_of(
+            await office.client.patch(path, json={"role": "buyer", "reason": "Leaves"}, headers=root), 409
+        )
+        == "last-admin"
     )
 
 

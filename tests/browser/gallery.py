@@ -28,7 +28,7 @@ from evently import demo
 from evently.db import DatabaseOptions
 from evently.kit.errors import Busy, Refused
 from evently.web.edge.refusals import EdgeRefusal
-from tests.browser import scenes_desk, scenes_desk_bookings, scenes_evening, scenes_seats
+from tests.browser import scenes_desk, scenes_desk_bookings, scenes_evening, scenes_people, scenes_seats
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, SETTINGS
 from tests.browser.scenes import Buyer, Scenes, set_scenes
 from tests.support.box_office import BoxOffice, open_box_office
@@ -52,6 +52,9 @@ PARTS: Final = {
     "desk": scenes_desk.photograph,
     "seats-desk": scenes_seats.photograph,
     "evening": scenes_evening.photograph,
+    "questions": scenes_people.photograph_questions,
+    "team": scenes_people.photograph_team,
+    "admin": scenes_people.photograph_admin,
 }
 NOT_THERE: Final = "/events/evt_00000000000000000000000000"
 

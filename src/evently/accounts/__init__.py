@@ -14,11 +14,13 @@ attempts       the bound on guessed passwords
 passwords      which passwords are accepted        rehearsals     the buyers of a rehearsal
 hashing        argon2id, in threads                installation   the secret of the installation
 refusals       the codes of all refusals           upkeep         deletion of expired rows
+acts           what administrators did, and why
 
 This package must never import another domain, or know of HTTP.
 """
 
 from evently.accounts import (
+    acts,
     codes,
     invitations,
     keys,
@@ -53,6 +55,7 @@ __all__ = [
     "PlatformRole",
     "Site",
     "TokenOptions",
+    "acts",
     "codes",
     "delete_expired",
     "derive_key",

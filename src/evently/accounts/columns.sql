@@ -1,7 +1,7 @@
 -- The columns of the rows that become structs, in the order of the struct's fields.
 
 -- columns: person
-person_id, email, name, role, version, created_at, erased_at, email_verified_at;
+person_id, email, name, role, version, created_at, erased_at, email_verified_at, locked_at;
 
 -- columns: email_code
 code_id, purpose, email, name, wrong_tries, expires_at, used_at, session_id, person_id;

@@ -9,7 +9,14 @@ from uuid import UUID
 import msgspec
 
 from evently.accounts.members import MemberRole, add_member
-from evently.accounts.people import email_errors, lock_person, name_errors, normalise_email, normalise_name
+from evently.accounts.people import (
+    LAST_CHARACTER,
+    email_errors,
+    lock_person,
+    name_errors,
+    normalise_email,
+    normalise_name,
+)
 from evently.accounts.refusals import AccountsRefusal
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
@@ -28,6 +35,13 @@ class Organizer(msgspec.Struct, frozen=True):
     contact_email: str
     version: int
     created_at: datetime
+
+
+class ListedOrganizer(msgspec.Struct, frozen=True):
+    """An organizer, as administrators find it, with how many members it has."""
+
+    organizer: Organizer
+    members: int
 
 
 class Membership(msgspec.Struct, frozen=True):
@@ -70,6 +84,21 @@ async def list_memberships(
     return Page(found, write_cursor((found[-1].organizer.organizer_id,)) if len(rows) > limit else None)
 
 
+async def list_organizers(
+    database: Database, search: str | None, limit: int, after: str | None
+) -> Page[ListedOrganizer]:
+    """Return a page of all organizers, the newest first. `search`: the beginning of a name."""
+    low = None if search is None else normalise_name(search).lower()
+    position = None if after is None else read_cursor(after, tuple[UUID])[0]
+    rows = await database.fetch(
+        *sql.list_organizers(
+            low=low, high=None if low is None else low + LAST_CHARACTER, after=position, limit=limit + 1
+        )
+    )
+    found = [_listed(**row) for row in rows[:limit]]
+    return Page(found, write_cursor((found[-1].organizer.organizer_id,)) if len(rows) > limit else None)
+
+
 async def lock_organizer(tx: Connection, organizer_id: UUID) -> Organizer:
     """Return an organizer, locked: only this transaction changes it, its members, invitations and keys.
 
@@ -91,6 +120,10 @@ def _organizer(row: Record | None) -> Organizer:
     if row is None:
         raise Refused(CommonRefusal.NOT_FOUND, "organizer")
     return Organizer(**row)
+
+
+def _listed(members: int, **organizer: Any) -> ListedOrganizer:
+    return ListedOrganizer(Organizer(**organizer), members)
 
 
 def _membership(role: MemberRole, **organizer: Any) -> Membership:

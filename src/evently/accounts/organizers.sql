@@ -39,3 +39,22 @@ FOR NO KEY UPDATE;
 UPDATE organizers SET name = :name, contact_email = :contact_email, version = version + 1
 WHERE organizer_id = :organizer_id
 RETURNING {organizer};
+
+-- name: list_organizers
+-- Organizers whose name begins with a text, the newest first, with how many members they have.
+SELECT
+    {organizers.organizer},
+    (
+        SELECT count(*)
+        FROM organizer_members
+        WHERE organizer_members.organizer_id = organizers.organizer_id
+    ) AS members
+FROM organizers
+WHERE
+    (:after::uuid IS NULL OR organizers.organizer_id < :after)
+    AND (
+        :low::text IS NULL
+        OR (lower(organizers.name) COLLATE "C" >= :low AND lower(organizers.name) COLLATE "C" < :high::text)
+    )
+ORDER BY organizers.organizer_id DESC
+LIMIT :limit;

@@ -33,14 +33,14 @@ ERASED_NAME: Final = "erased"
 _LOCAL_CHARACTERS_MAX: Final = 64  # RFC 5321, 4.5.3.1.1
 _LOCAL: Final = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])")
-_LAST_CHARACTER: Final = "\U0010ffff"
+LAST_CHARACTER: Final = "\U0010ffff"
 
 
 class Person(msgspec.Struct, frozen=True):
     """An account holder. `email` is None after the erasure, and for the buyers of rehearsals.
 
     `email_verified_at`: when a code that was sent to the address was entered; None: it may be another
-    person's.
+    person's. `locked_at`: since when an administrator keeps the person from logging in.
     """
 
     person_id: UUID
@@ -51,6 +51,7 @@ class Person(msgspec.Struct, frozen=True):
     created_at: datetime
     erased_at: datetime | None
     email_verified_at: datetime | None = None
+    locked_at: datetime | None = None
 
 
 # Stores a message to a person about what changes in this transaction
@@ -153,7 +154,7 @@ async def list_people(database: Database, search: str | None, limit: int, after:
     position = None if after is None else read_cursor(after, tuple[UUID])[0]
     rows = await database.fetch(
         *sql.list_people(
-            low=low, high=None if low is None else low + _LAST_CHARACTER, after=position, limit=limit + 1
+            low=low, high=None if low is None else low + LAST_CHARACTER, after=position, limit=limit + 1
         )
     )
     people = [_person(row) for row in rows[:limit]]
@@ -249,6 +250,17 @@ async def check_other_admin(tx: Connection, person: Person) -> None:
     """Refuse with `last-admin` when there is no other admin."""
     if person.role == "admin" and not await tx.fetchval(*sql.has_other_admin(person_id=person.person_id)):
         raise Refused(AccountsRefusal.LAST_ADMIN)
+
+
+async def lock_account(tx: Connection, person: Person, now: datetime) -> Person:
+    """Keep a person from logging in; `lock_with_admins` has locked the row. Refuses `last-admin`."""
+    await check_other_admin(tx, person)
+    return _person(await tx.fetchrow(*sql.set_locked(person_id=person.person_id, locked_at=now)))
+
+
+async def unlock_account(tx: Connection, person: Person) -> Person:
+    """Allow a locked person to log in again."""
+    return _person(await tx.fetchrow(*sql.set_locked(person_id=person.person_id, locked_at=None)))
 
 
 async def confirm_password(tx: Connection, person_id: UUID, password_hash: str) -> bool:

@@ -106,8 +106,10 @@ ORDER BY person_id
 FOR NO KEY UPDATE;
 
 -- name: has_other_admin
--- Return whether another person is an admin.
-SELECT EXISTS(SELECT FROM people WHERE role = 'admin' AND person_id <> :person_id);
+-- Return whether another person is an admin, and can log in.
+SELECT EXISTS(
+    SELECT FROM people WHERE role = 'admin' AND person_id <> :person_id AND locked_at IS NULL
+);
 
 -- name: rename
 -- Change the name of a person.
@@ -118,6 +120,12 @@ RETURNING {person};
 -- name: change_role
 -- Change the platform role of a person.
 UPDATE people SET role = :role, version = version + 1
+WHERE person_id = :person_id
+RETURNING {person};
+
+-- name: set_locked
+-- Keep a person from logging in, or allow it again.
+UPDATE people SET locked_at = :locked_at, version = version + 1
 WHERE person_id = :person_id
 RETURNING {person};
 

@@ -26,6 +26,8 @@ class AccountsRefusal(Refusal):
     LOGIN_TOO_OLD = "login-too-old"
     EMAIL_TAKEN = "email-taken"
     EMAIL_NOT_VERIFIED = "email-not-verified"
+    ACCOUNT_LOCKED = "account-locked"
+    NOT_YOURSELF = "not-yourself"
     LAST_ADMIN = "last-admin"
     LAST_OWNER = "last-owner"
     ALREADY_MEMBER = "already-member"

@@ -65,8 +65,10 @@ class ReusedToken(msgspec.Struct, frozen=True):
 async def open_session(
     tx: Connection, tokens: Tokens, person_id: UUID, now: datetime, *, in_browser: bool = False
 ) -> OpenedSession:
-    """Open a session of a person; refuses an erased person with `not-found`."""
+    """Open a session; refuses an erased person with `not-found`, a locked one with `account-locked`."""
     person = await lock_person_shared(tx, person_id)
+    if person.locked_at is not None:
+        raise Refused(AccountsRefusal.ACCOUNT_LOCKED)
     session_id, continues = (
         new_id(),
         tokens.new_browser_secret() if in_browser else tokens.new_refresh_token(),

@@ -67,6 +67,11 @@ class Database:
         self._pool = pool
         self._options = options
 
+    @property
+    def options(self) -> DatabaseOptions:
+        """Where the database is."""
+        return self._options
+
     @classmethod
     async def open(cls, options: DatabaseOptions) -> Database:
         """Return a database that connects when needed, so that a server can start before its database."""

@@ -27,3 +27,9 @@ async def stored_revision(database: Database) -> str | None:
     except asyncpg.UndefinedTableError:
         return None
     return revision
+
+
+async def measure_size(database: Database) -> int:
+    """Return how many bytes the database takes on its disk."""
+    size: int = await database.fetch_value(*sql.measure_size())
+    return size

@@ -104,6 +104,12 @@ class PrefixedId(UUID, metaclass=_IdType):
     unknown: ClassVar[UUID | None] = None  # what text that is no id is read as; None: such text is an error
 
 
+class AuditRunId(PrefixedId):
+    """The id of an audit that an administrator asked for."""
+
+    prefix = "aud"
+
+
 class ApiKeyId(PrefixedId):
     """The id of an API key."""
 

@@ -34,6 +34,7 @@ REACTIONS: Final[Mapping[type[Fact], tuple[Reaction, ...]]] = {
     EventRescheduled: (tasks.notify_buyers_later,),
 }
 TASKS: Final[Mapping[str, Task]] = {
+    "run_audit": tasks.run_audit,
     "cancel_bookings_of_event": tasks.cancel_bookings_of_event,
     "end_claims_of_person": tasks.end_claims_of_person,
     "notify_buyers": tasks.notify_buyers,

@@ -27,6 +27,7 @@ from evently import (
     sales,
 )
 from evently.accounts import Accounts
+from evently.audit import runs
 from evently.checkout import Checkout
 from evently.db import Connection, Database
 from evently.jobs import Job
@@ -182,6 +183,11 @@ async def end_claims_of_person(services: Services, person_id: str, confirmed: st
         services.clock(),
         cancel_tickets=confirmed == "cancel_tickets",
     )
+
+
+async def run_audit(services: Services, run_id: str) -> None:
+    """Audit the whole database for an administrator."""
+    await runs.run(services.database, services.clock, run_id)
 
 
 def notify_buyers_later(row: JournalFacts, _fact: Fact) -> Job:

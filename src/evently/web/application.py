@@ -43,6 +43,7 @@ from evently.web.pages import (
     site,
     unsubscribing,
 )
+from evently.web.pages import admin as admin_pages
 from evently.web.pages import bookings as booking_pages
 from evently.web.pages import notifications as notification_pages
 from evently.web.pages import offline as offline_pages
@@ -98,6 +99,7 @@ PAGES: Final = (
     notification_pages,
     unsubscribing,
     organize,
+    admin_pages,
     site,
     assets,
 )

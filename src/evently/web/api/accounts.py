@@ -246,7 +246,9 @@ async def register(request: Request, data: JSONBody[RegisterBody]) -> Response[A
     ),
     tags=[_TAG],
     status_code=200,
-    responses=problems(AccountsRefusal.WRONG_CREDENTIALS, AccountsRefusal.TOO_MANY_ATTEMPTS),
+    responses=problems(
+        AccountsRefusal.ACCOUNT_LOCKED, AccountsRefusal.WRONG_CREDENTIALS, AccountsRefusal.TOO_MANY_ATTEMPTS
+    ),
     **policy(PUBLIC, rate="login"),
 )
 async def login(request: Request, data: JSONBody[LoginBody]) -> Response[TokensView]:
@@ -286,7 +288,12 @@ async def request_login_code(request: Request, data: JSONBody[CodeRequestBody]) 
     ),
     tags=[_TAG],
     status_code=200,
-    responses=problems(AccountsRefusal.WRONG_CODE, AccountsRefusal.CODE_EXPIRED, AccountsRefusal.NO_MAIL),
+    responses=problems(
+        AccountsRefusal.ACCOUNT_LOCKED,
+        AccountsRefusal.WRONG_CODE,
+        AccountsRefusal.CODE_EXPIRED,
+        AccountsRefusal.NO_MAIL,
+    ),
     **policy(PUBLIC, rate="login"),
 )
 async def login_with_code(request: Request, data: JSONBody[CodeLoginBody]) -> Response[TokensView]:
@@ -322,7 +329,12 @@ async def request_reset(request: Request, data: JSONBody[CodeRequestBody]) -> Re
     ),
     tags=[_TAG],
     status_code=200,
-    responses=problems(AccountsRefusal.WRONG_CODE, AccountsRefusal.CODE_EXPIRED, AccountsRefusal.NO_MAIL),
+    responses=problems(
+        AccountsRefusal.ACCOUNT_LOCKED,
+        AccountsRefusal.WRONG_CODE,
+        AccountsRefusal.CODE_EXPIRED,
+        AccountsRefusal.NO_MAIL,
+    ),
     **policy(PUBLIC, rate="login"),
 )
 async def reset_password(request: Request, data: JSONBody[ResetBody]) -> Response[TokensView]:

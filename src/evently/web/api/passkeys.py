@@ -130,7 +130,10 @@ async def request_login(request: Request) -> Response[LoginOptionsView]:
     tags=[_TAG],
     status_code=200,
     responses=problems(
-        AccountsRefusal.WRONG_PASSKEY, AccountsRefusal.PASSKEY_EXPIRED, AccountsRefusal.NO_PASSKEYS
+        AccountsRefusal.ACCOUNT_LOCKED,
+        AccountsRefusal.WRONG_PASSKEY,
+        AccountsRefusal.PASSKEY_EXPIRED,
+        AccountsRefusal.NO_PASSKEYS,
     ),
     **policy(PUBLIC, rate="login"),
 )

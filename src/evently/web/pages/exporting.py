@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from evently import attendees, notifications, push, questions, sales
-from evently.accounts import organizers, passkeys, people, sessions
+from evently.accounts import acts, organizers, passkeys, people, sessions
 from evently.attendees import ExportedName
 from evently.db import Database
 from evently.kit.cursors import Page
@@ -47,6 +47,7 @@ async def export_person(request: Request) -> bytes:
     transfers = await _all(
         lambda after: sales.reads.list_transfers_of_person(database, person_id, address, _PAGE, after)
     )
+    done = await _all(lambda after: acts.list_acts(database, _PAGE, after, subject=show_id("per", person_id)))
     found: dict[str, Any] = {
         "exported_at": now,
         **await _account(database, person_id, now),
@@ -59,6 +60,9 @@ async def export_person(request: Request) -> bytes:
         "devices": [
             {"id": show_id("dev", each.device_id), "endpoint": each.endpoint, "created_at": each.created_at}
             for each in await push.list_devices(database, person_id)
+        ],
+        "done_by_administrators": [
+            {"kind": each.kind, "at": each.at, "reason": each.reason} for each in done
         ],
         "notification_choices": await notifications.list_choices(database, person_id),
     }
