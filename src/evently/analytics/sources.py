@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias, TypeGuard
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -20,7 +20,6 @@ from evently.sales.facts import (
     BookingCancelled,
     BookingConfirmed,
     BookingHeld,
-    Fact,
     HoldConfirmed,
     TicketsCancelled,
 )
@@ -35,6 +34,8 @@ OTHER: Final = "(other)"  # no source is called so
 _SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 
+_PLACED: Final = (BookingHeld, BookingConfirmed)
+_CANCELLED: Final = (BookingCancelled, TicketsCancelled)
 _Counting: TypeAlias = BookingConfirmed | HoldConfirmed | BookingCancelled | TicketsCancelled
 
 
@@ -114,22 +115,16 @@ def _sort_out(rows: Iterable[JournalFacts]) -> tuple[dict[tuple[UUID, UUID], str
     changes: list[_Change] = []
     for row in rows:
         for fact in row.facts:
-            via = ""
-            if isinstance(fact, BookingHeld | BookingConfirmed) and (via := fact.via):
-                placed[row.event_id, fact.booking_id] = via
-            if _counts(fact, via):
+            if isinstance(fact, _PLACED):
+                if fact.via:
+                    placed[row.event_id, fact.booking_id] = fact.via
+                    if isinstance(fact, BookingConfirmed):
+                        changes.append(_Change(row.event_id, fact.booking_id, fact))
+            elif isinstance(fact, HoldConfirmed) or (
+                isinstance(fact, _CANCELLED) and fact.was == "confirmed"
+            ):
                 changes.append(_Change(row.event_id, fact.booking_id, fact))
     return placed, changes
-
-
-def _counts(fact: Fact, via: str) -> TypeGuard[_Counting]:
-    match fact:
-        case BookingConfirmed():
-            return bool(via)
-        case BookingCancelled() | TicketsCancelled():
-            return fact.was == "confirmed"
-        case _:
-            return isinstance(fact, HoldConfirmed)
 
 
 def _known_or_other(known: set[str], via: str) -> str:
