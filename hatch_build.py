@@ -1,4 +1,6 @@
-"""The build hook that fetches scripts (Swagger UI, ReDoc, uPlot) and typefaces from npm, which are not here.
+"""The build hook that fetches scripts (Swagger UI, ReDoc, uPlot, zxing) and typefaces from npm.
+
+They are not in the repository.
 
 Each package is pinned by version and by the SHA-512 of its archive, and only the named files are kept. `npm`
 fetches the archive, so that the configured registry is used. Without `npm` on the machine, the build installs
@@ -76,6 +78,14 @@ PACKAGES: Final = (
         "1.6.32",
         "sha512-KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6IKTXImkbLgkMy+jabjLgSLMasNuGGzQm/ep3tOkyTxpiQIw==",
         ("dist/uPlot.iife.min.js", "dist/uPlot.min.css", "LICENSE"),
+    ),
+    # Reads QR codes at the door, where the browser itself does not. Our page says where its program is
+    Package(
+        "zxing-wasm",
+        "3.1.6",
+        "sha512-mU7UNuvl+hOT+nlSOQTMHZ2tM8lRMsbjDIp5IO/+HmBl/FOq77q0OSZPJ3cm42A9c1MKU6Uve67FiGdkhsrT9g==",
+        ("dist/es/reader/index.js", "dist/es/share.js", "dist/reader/zxing_reader.wasm", "LICENSE"),
+        (('"../share.js"', '"./share.js"'), ("https://fastly.jsdelivr.net/npm/", "/none/")),
     ),
 )
 
@@ -174,8 +184,8 @@ class VendoredAssets(BuildHookInterface[Any]):
         self._fetch(
             VENDOR,
             PACKAGES,
-            "The API documentation pages will show a notice, curves stand still, and pages use the system's "
-            "typeface",
+            "The API documentation pages will show a notice, curves stand still, codes are typed at the "
+            "door, and pages use the system's typeface",
         )
         self._fetch(
             TICKET_TYPEFACES,

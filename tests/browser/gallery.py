@@ -28,7 +28,14 @@ from evently import demo
 from evently.db import DatabaseOptions
 from evently.kit.errors import Busy, Refused
 from evently.web.edge.refusals import EdgeRefusal
-from tests.browser import scenes_desk, scenes_desk_bookings, scenes_evening, scenes_people, scenes_seats
+from tests.browser import (
+    scenes_desk,
+    scenes_desk_bookings,
+    scenes_door,
+    scenes_evening,
+    scenes_people,
+    scenes_seats,
+)
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, SETTINGS
 from tests.browser.scenes import Buyer, Scenes, set_scenes
 from tests.support.box_office import BoxOffice, open_box_office
@@ -50,6 +57,7 @@ HEIGHT_MAX: Final = 2_200  # of a page that is shown as a whole
 PARTS: Final = {
     "desk-booking": scenes_desk_bookings.photograph,
     "desk": scenes_desk.photograph,
+    "door": scenes_door.photograph,
     "seats-desk": scenes_seats.photograph,
     "evening": scenes_evening.photograph,
     "questions": scenes_people.photograph_questions,

@@ -1,4 +1,7 @@
-"""What the devices at a door read again and again, kept for all: the signed list and the counters."""
+"""What the devices at a door read again and again, kept for all: the signed list and the counters.
+
+And the address that enrols a device.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from evently import checkin
+from evently.kit.ids import show_id
 from evently.web.edge.conditional import NO_STORE, etag_of
 from evently.web.edge.memory import Kept, kept
 from evently.web.services import Request
@@ -32,6 +36,14 @@ async def list_of(request: Request, event_id: UUID) -> Kept:
         return Kept(msgspec.json.encode(signed), etag, "no-store", {**NO_STORE, "etag": etag}, LIST_SECONDS)
 
     return await context.memory.get(("check-in list", event_id), make)
+
+
+def enrolment_address(request: Request, event_id: UUID, code: str) -> str:
+    """Return the address that a phone opens to become a scanner: with a host, for a QR code has no other."""
+    site = request.context.options.public_url
+    if not site:
+        site = f"{request.scope.get('scheme', 'http')}://{request.header('host')}"
+    return f"{site}/door/{show_id('evt', event_id)}/enrol?code={code}"
 
 
 async def counts_of(request: Request, event_id: UUID) -> Kept:

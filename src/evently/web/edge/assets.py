@@ -19,7 +19,18 @@ import brotli
 from evently.web.edge.conditional import etag_of
 
 _STATIC: Final = files("evently.web").joinpath("static")
-_SHOWN: Final = (".js", ".css", ".svg", ".png", ".txt", ".webmanifest", ".woff2", "LICENSE", "NOTICE")
+_SHOWN: Final = (
+    ".js",
+    ".css",
+    ".svg",
+    ".png",
+    ".txt",
+    ".webmanifest",
+    ".woff2",
+    ".wasm",
+    "LICENSE",
+    "NOTICE",
+)
 _COMPRESSED: Final = (".woff2", ".png")  # already, so not again
 _MEDIA_TYPES: Final = {".js": "text/javascript", ".webmanifest": "application/manifest+json"}
 _VERSION_CHARACTERS: Final = 12

@@ -27,7 +27,13 @@ from evently.kit.errors import CommonRefusal, Refused
 from evently.web.edge.access import ANONYMOUS, Access, Actor, Policy, check_scope
 from evently.web.edge.clients import Client
 from evently.web.edge.context import Request
-from evently.web.edge.cookies import check_same_origin, forget_session, keep_session, read_session
+from evently.web.edge.cookies import (
+    check_same_origin,
+    forget_session,
+    keep_session,
+    read_device,
+    read_session,
+)
 from evently.web.edge.limits import UnknownClients
 from evently.web.edge.refusals import EdgeRefusal
 from evently.web.edge.routing import Rate, Route
@@ -107,6 +113,9 @@ async def _count_guess(request: Request) -> None:
 async def _find_visitor(request: Request) -> None:
     """Find who looks at a page, by the cookie; refuse what another site made this browser send.
 
+    The cookie of a device reaches the pages of its door alone, and comes first there: a phone is enrolled for
+    everybody who holds it.
+
     Browsers say whose page sent a request: `Sec-Fetch-Site` on https and loopback, else `Origin` with every
     POST. So no secret has to stand in a form, and pages can be kept.
     """
@@ -114,11 +123,16 @@ async def _find_visitor(request: Request) -> None:
     if request.scope["method"] != "GET":
         check_same_origin(request)
     exchange.actor = ANONYMOUS
+    access = request.context.access
+    if (key := read_device(request)) is not None:
+        device = await access.find_device(key, partial(_count_guess, request))
+        if device is not None:
+            exchange.actor = device
+            return
     given = read_session(request)
     if given is None:
         return
     secret, token = given
-    access = request.context.access
     if (actor := access.read_visitor(token)) is not None:
         exchange.actor = actor
         return

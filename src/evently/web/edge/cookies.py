@@ -1,4 +1,6 @@
-"""The cookies of pages: the session, the receipt of a code, the theme. The API reads none: nothing to forge.
+"""The cookies of pages: the session, the receipt of a code, the key of a device at a door, the theme.
+
+The API reads none: nothing to forge.
 
 A session's cookie holds two texts, separated by a dot: the secret of the session, and an access token that is
 checked without I/O and renewed when it has expired. Over https the cookie's name begins with `__Host-`, which
@@ -18,6 +20,7 @@ from evently.web.edge.refusals import EdgeRefusal
 _NAME: Final = "evently"
 _RECEIPT: Final = "evently-code"
 _TRIED: Final = "evently-cookies"
+_DEVICE: Final = "evently-door"
 _SECONDS: Final = 30 * 86_400  # as long as a session
 _DAY: Final = 86_400
 _YEAR: Final = 365 * 86_400
@@ -80,6 +83,16 @@ def forget_session(request: Request) -> None:
     set_cookie(request, _session_name(request), "", seconds=0, secret=True)
 
 
+def read_device(request: Request) -> str | None:
+    """Return the key of a device at the door whose page this is."""
+    return read_cookie(request, _secure_name(request, _DEVICE))
+
+
+def keep_device(request: Request, key: str, path: str) -> None:
+    """Make the browser keep the key of a device, for the pages of one door: they have this path."""
+    set_cookie(request, _secure_name(request, _DEVICE), key, secret=True, path=path)
+
+
 def read_receipt(request: Request) -> str | None:
     """Return the secret with which this browser requested a code by e-mail."""
     return read_cookie(request, _host_name(request, _RECEIPT))
@@ -125,6 +138,11 @@ def _session_name(request: Request) -> str:
 
 def _host_name(request: Request, name: str) -> str:
     return f"__Host-{name}" if _is_https(request) else name
+
+
+def _secure_name(request: Request, name: str) -> str:
+    """Return the name of a cookie with a path of its own, which `__Host-` does not allow."""
+    return f"__Secure-{name}" if _is_https(request) else name
 
 
 def _is_https(request: Request) -> bool:

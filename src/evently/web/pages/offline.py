@@ -1,8 +1,8 @@
 """Tickets without a network: the service worker, what it keeps, and the page for what cannot be reached.
 
-The service worker keeps the pages of tickets that name their reader in the header `evently-reader`, and shows
-them when no answer comes. It is served at the root, so that its scope is the whole site; its own policy
-allows it to fetch from here and nothing else.
+The service worker keeps the pages of tickets that name their reader in the header `evently-reader`, and the
+door of an enrolled phone (`evently-door`), and shows them when no answer comes. It is served at the root, so
+that its scope is the whole site; its own policy allows it to fetch from here and nothing else.
 """
 
 from __future__ import annotations
@@ -39,6 +39,19 @@ _FILES: Final = (
     "awake.js",
     "offline.js",
     "page.js",
+)
+# What the door of an enrolled phone needs beyond that; other phones never load it
+_DOOR_FILES: Final = (
+    "door.css",
+    "door.js",
+    "door/camera.js",
+    "door/codes.js",
+    "door/lists.js",
+    "door/signals.js",
+    "door/store.js",
+    "vendor/zxing-wasm/index.js",
+    "vendor/zxing-wasm/share.js",
+    "vendor/zxing-wasm/zxing_reader.wasm",
 )
 _POLICY: Final = "default-src 'none'; connect-src 'self'"
 _NO_CACHE: Final = "no-cache"  # a browser asks whether it is still the same
@@ -170,8 +183,10 @@ def _ticket(
 @cache
 def _worker() -> tuple[bytes, str]:
     """Return the script with the files of this release, and its tag."""
-    files = [asset_address(name) for name in _FILES if name in asset_names()]
-    release = msgspec.json.encode({"version": assets_version(), "files": files})
+    files, door = (
+        [asset_address(name) for name in names if name in asset_names()] for names in (_FILES, _DOOR_FILES)
+    )
+    release = msgspec.json.encode({"version": assets_version(), "files": files, "door": door})
     text = b"const RELEASE = " + release + b";\n\n" + load_asset(_WORKER).bodies[None]
     return text, etag_of(blake2b(text, digest_size=_VERSION_BYTES).hexdigest())
 

@@ -12,6 +12,7 @@ from evently.sales.outcomes import SalesRefusal
 from evently.tickets import TicketsRefusal
 from evently.web.edge.context import Request as EdgeRequest
 from evently.web.edge.context import Response
+from evently.web.edge.cookies import read_device
 from evently.web.edge.problems import PROBLEMS, respond_to, sentence_of
 from evently.web.edge.refusals import EdgeRefusal
 from evently.web.pages.rendering import login_address, render, see_other
@@ -63,11 +64,26 @@ def respond_with_page(request: EdgeRequest, exc: Exception) -> Response[Any]:
     if not isinstance(content, dict):
         return answer
     code = content["code"]
+    if code == EdgeRefusal.UNAUTHENTICATED and read_device(request) is not None:
+        return _device_page(request)
     if code == EdgeRefusal.UNAUTHENTICATED:
         return see_other(_login_address(request))
     refusal = exc.refusal if isinstance(exc, Refused) else EdgeRefusal(code)
     seconds = answer.headers.get("retry-after")
     return _page(request, refusal, exc, answer.status_code or HTTPStatus.INTERNAL_SERVER_ERROR, seconds)
+
+
+def _device_page(request: EdgeRequest) -> Response[str]:
+    """Return the page for a phone that was a scanner at a door, and is none any more."""
+    return render(
+        request,  # type: ignore[arg-type]
+        "trouble.html",
+        status=HTTPStatus.UNAUTHORIZED,
+        title="This phone is no longer a scanner",
+        text="A manager of the event has removed it. Ask for a new code at the desk, or log in.",
+        link=Link("Log in", _login_address(request)),
+        request_id=None,
+    )
 
 
 def _login_address(request: EdgeRequest) -> str:

@@ -8,6 +8,7 @@
 const TICKETS = "evently-tickets";
 const FILES = `evently-files-${RELEASE.version}`;
 const LIST = "/me/tickets/offline"; // the tickets to keep
+const DOOR = "evently-door"; // the doors at which this phone scans; they belong to the phone, not to a person
 const OFFLINE = "/offline"; // the page in the place of one that cannot be reached
 const SLOW_MS = 5_000; // a phone in a crowd has a network that carries nothing
 const FRESH_MS = 60_000; // between two reads of the list while pages are opened
@@ -29,6 +30,7 @@ self.addEventListener("activate", (event) => {
 
 self.addEventListener("message", (event) => {
   if (event.data === "refresh") event.waitUntil(refreshFor(event.source));
+  else if (event.data?.door) event.waitUntil(keepDoor(event.data.door, event.source));
 });
 
 self.addEventListener("fetch", (event) => {
@@ -44,7 +46,7 @@ self.addEventListener("fetch", (event) => {
     event.waitUntil(markDue()); // it may have changed the tickets, or who is signed in
   } else if (request.method === "GET" && url.pathname.startsWith("/static/")) {
     const own = `/static/${RELEASE.version}/${url.pathname.split("/").slice(3).join("/")}`;
-    if (RELEASE.files.includes(own)) event.respondWith(file(request, url.pathname === own, own));
+    if (RELEASE.files.includes(own) || RELEASE.door.includes(own)) event.respondWith(file(request, url.pathname === own, own));
   }
 });
 
@@ -59,6 +61,7 @@ async function activate() {
     if (name.startsWith("evently-files-") && name !== FILES) await caches.delete(name);
   }
   await self.clients.claim();
+  if ((await (await caches.open(DOOR)).keys()).length) await keepDoorFiles().catch(ignore);
   if (await readState()) await refresh().catch(ignore);
 }
 
@@ -66,7 +69,7 @@ async function activate() {
 
 async function open(event, path) {
   const answering = ask(event.request, path);
-  const kept = isKept(path) ? await caches.match(path, { cacheName: TICKETS }) : undefined;
+  const kept = isKept(path) ? await caches.match(path, { cacheName: cacheOf(path) }) : undefined;
   let answer;
   try {
     answer = await (kept ? within(SLOW_MS, answering) : answering);
@@ -92,6 +95,7 @@ async function ask(request, path) {
 }
 
 async function keep(path, answer, mark) {
+  if (cacheOf(path) === DOOR) return keepDoorPage(path, answer);
   if (answer.type === "opaqueredirect") return clear(); // to the log-in
   const reader = answer.headers.get("evently-reader");
   if (answer.ok && reader) {
@@ -165,7 +169,35 @@ async function closeAccount(request) {
 }
 
 function isKept(path) {
-  return path === "/me/tickets" || /^\/tickets\/tkt_[0-9a-z]+$/.test(path);
+  return path === "/me/tickets" || /^\/tickets\/tkt_[0-9a-z]+$/.test(path) || cacheOf(path) === DOOR;
+}
+
+function cacheOf(path) {
+  return /^\/door\/evt_[0-9a-z]+$/.test(path) ? DOOR : TICKETS;
+}
+
+// The door ----------------------------------------------------------------------------------------------------
+
+async function keepDoor(path, client) {
+  const answer = await fetch(path, { redirect: "manual", cache: "no-store" });
+  await keepDoorPage(path, answer);
+  if (answer.headers.get("evently-door")) client?.postMessage("door kept");
+}
+
+async function keepDoorPage(path, answer) {
+  const cache = await caches.open(DOOR);
+  if (answer.ok && answer.headers.get("evently-door")) {
+    await keepDoorFiles();
+    await cache.put(path, answer.clone());
+  } else if (answer.type === "opaqueredirect" || [401, 403, 404, 410].includes(answer.status)) {
+    await cache.delete(path); // revoked
+  }
+}
+
+async function keepDoorFiles() {
+  const cache = await caches.open(FILES);
+  const there = new Set((await cache.keys()).map((each) => new URL(each.url).pathname));
+  await cache.addAll(RELEASE.door.filter((each) => !there.has(each)));
 }
 
 // Files -------------------------------------------------------------------------------------------------------

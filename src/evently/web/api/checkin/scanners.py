@@ -13,6 +13,7 @@ from evently.checkin import CheckinRefusal, Scanner
 from evently.kit.complaints import Complaints
 from evently.kit.ids import EventId, ScannerId, show_id
 from evently.kit.shapes import text
+from evently.web.door import enrolment_address
 from evently.web.edge.auth import PUBLIC, organizer, policy
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
@@ -103,7 +104,7 @@ async def create_scanner(
             tx, owner_id, event_id, data.name, data.gate, request.actor.id, context.clock()
         )
     _log_change("scanner created", scanner)
-    address = f"{context.options.public_url}/door/{show_id('evt', event_id)}/enrol?code={code}"
+    address = enrolment_address(request, event_id, code)
     view = NewScannerView(**msgspec.structs.asdict(_show(scanner)), code=code, address=address)
     return Response(view, status_code=201, headers=NO_STORE)
 

@@ -14,6 +14,7 @@ typed     what organizers type: times, prices, shares
 bookings  finding bookings; one with its story, and what is done when a buyer calls
 seats     zones, blocks and the state of every seat of an event
 questions what buyers are asked
+door      what happens at the door, conflicts, the phones that scan, what is allowed
 people    members, roles, invitations
 keys      API keys
 venues    venues; seat_maps: import, generate, edit
@@ -29,6 +30,7 @@ from evently.web.pages.organize import (
     bookings,
     codes,
     creating,
+    door,
     editing,
     ending,
     events,
@@ -59,6 +61,7 @@ routes: Final = [
     *terms.routes,
     *seats.routes,
     *questions.routes,
+    *door.routes,
     *people.routes,
     *keys.routes,
     *ending.routes,

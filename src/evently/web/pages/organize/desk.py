@@ -68,7 +68,7 @@ TABS: Final = (
             Tab("cancel", "Cancel"),
         ),
     ),
-    Group("On the day", ()),
+    Group("On the day", (Tab("door", "Door", "door"),)),
 )
 # The pages of an organizer, likewise.
 PLACES: Final = (

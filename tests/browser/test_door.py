@@ -1,0 +1,336 @@
+"""The door in a browser: the camera, answers, work without a network, conflicts, axe, the keyboard."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from evently.kit.ids import show_id
+from tests.api.test_checkin import Door, open_door
+from tests.api.test_tickets import as_named_buyer
+from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.browser.test_buying import DESKTOP, NARROWEST, PHONE, faults_of, opened
+from tests.browser.test_offline import until
+from tests.support.box_office import BoxOffice
+from tests.support.desk import sign_in_member
+from tests.support.film import write_film
+from tests.support.serving import Serving
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(90)]
+
+
+def address(door: Door) -> str:
+    return f"/door/{show_id('evt', door.event.event_id)}"
+
+
+async def enrol(office: BoxOffice, door: Door, page: Page, **body: Any) -> None:
+    """Make this browser a scanner, as a phone that reads the code from the desk, and wait for its script."""
+    manager = await office.as_member("manager")
+    office.context.accounts.roles.forget(office.venue.organizer_id)
+    made = await office.client.post(
+        f"{door.path}/scanners", json={"name": "Phone of Mina"} | body, headers=manager
+    )
+    code = made.json()["code"]
+    await page.goto(f"{address(door)}/enrol?code={code}")
+    await page.get_by_role("button", name="Use this phone as a scanner").click()
+    await page.wait_for_url(f"**{address(door)}")
+    await ready(page)
+
+
+async def ready(page: Page) -> None:
+    await expect(page.locator("[data-door][data-ready=yes]")).to_be_attached()
+
+
+async def type_code(page: Page, code: str) -> None:
+    """Type a code; what the answer box says afterwards is of this code."""
+    await page.evaluate("delete document.querySelector('[data-answer]').dataset.result")
+    await page.get_by_label("Code of a ticket").fill(code)
+    await page.get_by_label("Code of a ticket").press("Enter")
+
+
+def answer(page: Page) -> Any:
+    return page.locator("[data-answer]")
+
+
+async def results_of(door: Door) -> list[str]:
+    scans = (await door.office.client.get(f"{door.path}/scans?limit=100", headers=door.guard)).json()
+    return [each["result"] for each in scans["data"]]
+
+
+@asynccontextmanager
+async def filming(server: Serving, film: Path, doors: int = 1) -> AsyncIterator[list[BrowserContext]]:
+    """Yield browsers whose camera plays a film."""
+    arguments = [
+        *ARGUMENTS,
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={film}",
+    ]
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        contexts = [
+            await launched.new_context(base_url=server.url, viewport=PHONE, permissions=["camera"])
+            for _ in range(doors)
+        ]
+        yield contexts
+        await launched.close()
+
+
+async def test_two_doors_film_the_same_ticket_and_one_admits(
+    office: BoxOffice, server: Serving, tmp_path: Path
+) -> None:
+    door = await open_door(office, 1)
+    film = write_film(tmp_path / "ticket.y4m", [door.tickets[0]["code"]])
+    async with filming(server, film, 2) as contexts:
+        pages = [await context.new_page() for context in contexts]
+        for page in pages:
+            await enrol(office, door, page)
+        said = await asyncio.gather(*[first_answer(page) for page in pages])
+        assert sorted(said) == ["accepted", "inside"]
+        (stopped,) = [page for page, result in zip(pages, said, strict=True) if result == "inside"]
+        await expect(answer(stopped)).to_contain_text("Stop")
+        await expect(answer(stopped)).to_contain_text(re.compile(r"Used at \d\d:\d\d by Phone of Mina"))
+    assert sorted(await results_of(door)).count("accepted") == 1
+
+
+async def first_answer(page: Page) -> str:
+    """Return the first answer of a camera. While the film shows the same code, there is no second."""
+    await expect(page.locator("[data-door][data-camera=on]")).to_be_attached()
+    await expect(page.locator("[data-answer][data-result]")).to_be_attached()
+    return str(await answer(page).get_attribute("data-result"))
+
+
+async def test_answers_fill_the_screen_and_say_why(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    door, other = await open_door(office, 3), await open_door(office, 1)
+    async with opened(browser, server) as page:
+        await enrol(office, door, page)
+        code = door.tickets[0]["code"]
+        await type_code(page, code)
+        await expect(answer(page)).to_have_attribute("data-result", "accepted")
+        await expect(answer(page)).to_contain_text("Ada Lovelace")
+        await expect(answer(page)).to_be_hidden()  # by itself
+        await expect(page.locator("[data-inside]")).to_have_text("1")
+        letter = code[:-1] + ("0" if code[-1] != "0" else "4")
+        for typed, result, words in (
+            (code, "inside", "by Phone of Mina"),
+            (letter, "forged", "look at each letter again"),
+            (code[:-1], "unknown", "no ticket of this event"),
+            (other.tickets[0]["code"], "unknown", "no ticket of this event"),
+            ("https://example.org/<script>", "unknown", "no ticket of this event"),
+        ):
+            await type_code(page, typed)
+            await expect(answer(page)).to_have_attribute("data-result", result)
+            await expect(answer(page)).to_contain_text(words)
+            assert int(await page.locator("[data-door]").get_attribute("data-took") or "99999") < 5_000
+            await answer(page).get_by_role("button", name="Next").click()
+            await expect(answer(page)).to_be_hidden()
+
+
+async def test_a_hardware_scanner_types_into_the_page(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    door = await open_door(office, 1)
+    async with opened(browser, server) as page:
+        await enrol(office, door, page)
+        await page.locator("main").focus()
+        await page.evaluate(
+            """code => { for (const key of [...code, "Enter"])
+            document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })) }""",
+            door.tickets[0]["code"],
+        )
+        await expect(answer(page)).to_have_attribute("data-result", "accepted")
+
+
+async def test_a_mistake_is_undone_with_a_reason(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    door = await open_door(office, 1)
+    await door.allow(reentry=True)
+    async with opened(browser, server) as page:
+        await enrol(office, door, page)
+        await type_code(page, door.tickets[0]["code"])
+        await expect(answer(page)).to_have_attribute("data-result", "accepted")
+        await expect(answer(page)).to_be_hidden()
+        await page.get_by_role("button", name="Undo Ada").click()
+        await page.locator("[data-undo]").get_by_role("button", name="Undo").click()
+        await expect(page.get_by_text("Say why")).to_be_visible()
+        await page.get_by_label("Why").fill("her friend's ticket")
+        await page.locator("[data-undo]").get_by_role("button", name="Undo").click()
+        await expect(page.locator("[data-scans]")).to_contain_text("Undone")
+        await type_code(page, door.tickets[0]["code"])
+        await expect(answer(page)).to_have_attribute("data-result", "accepted")
+    assert await results_of(door) == ["accepted", "accepted"]
+
+
+async def test_a_door_without_a_network_goes_on_and_merges(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    door, late = await open_door(office, 4), None
+    async with opened(browser, server) as page:
+        await enrol(office, door, page, gate="East gate")
+        await expect(page.locator("[data-list]")).to_contain_text("4 codes")
+        late = (await office.book(door.event, office.as_buyer(), 1)).json()["tickets"][0]["code"]
+        await page.context.set_offline(True)
+        await type_code(page, door.tickets[0]["code"])
+        await expect(answer(page)).to_have_attribute("data-result", "accepted")
+        await expect(answer(page)).to_have_attribute("data-offline", "true")
+        await expect(answer(page)).to_be_hidden()
+        await expect(page.locator("[data-network]")).to_contain_text("1 to send")
+        await expect(page.locator("[data-network]")).to_contain_text("Offline since")
+        await type_code(page, door.tickets[0]["code"])
+        await expect(answer(page)).to_have_attribute("data-result", "inside")
+        await expect(answer(page)).to_contain_text("on this phone")
+        await answer(page).get_by_role("button", name="Next").click()
+        await type_code(page, late)
+        await expect(answer(page)).to_have_attribute("data-result", "unlisted")
+        await expect(answer(page)).to_contain_text("Not on the list of")
+        await answer(page).get_by_role("button", name="Let in").click()
+        await type_code(page, door.tickets[1]["code"])
+        await expect(answer(page)).to_have_attribute("data-result", "accepted")
+        assert await door.results(door.attempt(1, gate="West gate")) == ["accepted"]  # at another door
+        await expect(page.locator("[data-network]")).to_contain_text("3 to send")
+        await page.reload()  # the service worker has the page, IndexedDB the rest
+        await ready(page)
+        await expect(page.locator("[data-network]")).to_contain_text("3 to send")
+        await type_code(page, door.tickets[0]["code"])
+        await expect(answer(page)).to_have_attribute("data-result", "inside")
+        await answer(page).get_by_role("button", name="Next").click()
+        await page.context.set_offline(False)
+        await expect(page.locator("[data-network]")).to_have_text("Online", timeout=15_000)
+        await expect(page.locator("[data-conflicts]")).to_contain_text("Ada Lovelace")
+        await expect(page.locator("[data-conflicts]")).to_contain_text(
+            re.compile(r"let in here at \d\d:\d\d. Used at \d\d:\d\d by Member, West gate")
+        )
+    conflicts = (await office.client.get(f"{door.path}/scans?conflicts=true", headers=door.guard)).json()
+    assert [each["result"] for each in conflicts["data"]] == ["inside"]
+    counts = (await office.client.get(f"{door.path}/check-in", headers=door.guard)).json()
+    assert counts["inside"] == 3
+    assert (await results_of(door)).count("accepted") == 3
+
+
+async def test_a_revoked_phone_is_told_so(office: BoxOffice, server: Serving, browser: Browser) -> None:
+    door = await open_door(office, 2)
+    async with opened(browser, server) as page:
+        await enrol(office, door, page)
+        manager = await office.as_member("manager")
+        (scanner,) = (await office.client.get(f"{door.path}/scanners", headers=manager)).json()["data"]
+        await office.client.post(f"{door.path}/scanners/{scanner['id']}/revoke", headers=manager)
+        await expect(page.locator("[data-network]")).to_contain_text("may not scan", timeout=20_000)
+        await page.goto(address(door))
+        await expect(page.get_by_role("heading", level=1)).to_have_text("This phone is no longer a scanner")
+
+
+async def test_a_phone_without_a_store_scans_and_says_so(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    door = await open_door(office, 2)
+    async with opened(browser, server) as page:
+        await page.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw Error(); } })")
+        await enrol(office, door, page)
+        await expect(page.locator("[data-network]")).to_contain_text("keeps nothing")
+        await page.context.set_offline(True)
+        await type_code(page, door.tickets[0]["code"])
+        await expect(answer(page)).to_have_attribute("data-result", "accepted")
+        await page.context.set_offline(False)
+        await until(lambda: has_one(door), "the scan is sent")
+
+
+async def test_a_clock_that_is_an_hour_off_changes_nothing(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    door = await open_door(office, 1)
+    async with opened(browser, server) as page:
+        await page.add_init_script("const real = Date.now; Date.now = () => real() + 3_600_000;")
+        await enrol(office, door, page)
+        await page.context.set_offline(True)
+        await type_code(page, door.tickets[0]["code"])
+        await expect(answer(page)).to_have_attribute("data-result", "accepted")
+        await page.context.set_offline(False)
+        await until(lambda: has_one(door), "the scan is sent")
+    scans = (await office.client.get(f"{door.path}/scans", headers=door.guard)).json()["data"]
+    apart = await office.context.database.fetch_value(
+        "SELECT abs(extract(epoch FROM scanned_at - received_at)) FROM scans WHERE event_id = $1",
+        door.event.event_id,
+    )
+    assert scans[0]["offline"] is True
+    assert apart < 120
+
+
+async def has_one(door: Door) -> bool:
+    return await results_of(door) == ["accepted"]
+
+
+async def test_a_name_with_markup_is_text(office: BoxOffice, server: Serving, browser: Browser) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    event = await office.open_event(capacity=10)
+    buyer = await as_named_buyer(office, name)
+    booking = (await office.book(event, buyer, 1)).json()
+    door = Door(office, event, booking["tickets"], await office.as_member("door"))
+    async with opened(browser, server) as page:
+        await enrol(office, door, page)
+        await type_code(page, door.tickets[0]["code"])
+        await expect(answer(page).locator("[data-name]")).to_have_text(name)
+        await expect(page.locator("[data-scans]")).to_contain_text(name)
+        await page.goto(f"{address(door)}?q=img")
+        await expect(page.locator(".found")).to_contain_text(name)
+        assert await page.locator("img").count() == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+async def test_axe_finds_nothing_serious_at_the_door(
+    office: BoxOffice, server: Serving, browser: Browser, axe: str, theme: Any, size: Any
+) -> None:
+    door = await open_door(office, 3)
+    await door.allow(reentry=True, gates=[{"name": "West gate"}])
+    async with opened(browser, server, viewport=size, color_scheme=theme, bypass_csp=True) as page:
+        await sign_in_member(office, page.context, server.url, "door")
+        found = {path: await faults_of(page, path, axe) for path in (address(door), f"{address(door)}?q=ada")}
+        await page.goto(address(door))
+        await ready(page)
+        for number, result in ((0, "accepted"), (0, "inside")):
+            await type_code(page, door.tickets[number]["code"])
+            await expect(answer(page)).to_have_attribute("data-result", result)
+            await page.evaluate(axe)
+            run = await page.evaluate("axe.run()")
+            found[result] = [
+                each["id"] for each in run["violations"] if each["impact"] in ("serious", "critical")
+            ]
+            await page.keyboard.press("Escape")
+        await door.results(door.attempt(0, gate="West gate", offline=True))
+        await sign_in_member(office, page.context, server.url, "owner")
+        desk = f"/organize/events/{show_id('evt', door.event.event_id)}/door"
+        found[desk] = await faults_of(page, desk, axe)
+    assert {path: faults for path, faults in found.items() if faults} == {}
+
+
+async def test_the_door_works_by_keyboard_and_on_the_narrowest_screen(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    door = await open_door(office, 1)
+    async with opened(browser, server, viewport=NARROWEST) as page:
+        await sign_in_member(office, page.context, server.url, "door")
+        await page.goto(address(door))
+        await ready(page)
+        await sign_in_member(office, page.context, server.url, "owner")
+        desk = f"/organize/events/{show_id('evt', door.event.event_id)}/door"
+        for path in (desk, address(door)):
+            await page.goto(path)
+            assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+        await ready(page)
+        await page.get_by_label("Code of a ticket").focus()
+        await page.keyboard.type(door.tickets[0]["code"])
+        await page.keyboard.press("Enter")
+        await expect(answer(page)).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(answer(page)).to_be_hidden()
+        assert "€" not in await page.locator("body").inner_text()
