@@ -12,8 +12,9 @@ from evently import checkin, organizing
 from evently.catalogue import find_events
 from evently.kit.clock import utc_now
 from evently.kit.ids import find_id, show_id
-from evently.organizing import EventChanges
+from evently.organizing import ConditionsChanges, EventChanges
 from evently.sales.reads import find_sale
+from evently.sales.terms import RefundWindow
 from tests.support.box_office import BoxOffice, open_box_office, problem_of
 from tests.support.catalogue import make_organizer
 from tests.support.desk import address_of, open_desk
@@ -414,3 +415,26 @@ async def test_an_event_is_used_again_on_another_day(office: BoxOffice) -> None:
     assert desk.visitor.heading() == "Encore"
     assert "Before you publish it" in desk.visitor.text
     assert "of 7" in desk.visitor.text
+
+
+async def test_saving_terms_changes_only_what_was_touched(office: BoxOffice) -> None:
+    """A form shows whole minutes and four refund windows; the API knows seconds and ten windows."""
+    desk = await open_desk(office, capacity=10)
+    windows = tuple(
+        RefundWindow(hours, 1_000 * share)
+        for hours, share in zip(range(99, 93, -1), range(9, 3, -1), strict=True)
+    )
+    exact = ConditionsChanges(payment="online", hold_seconds=95, offer_seconds=5_000, refund_windows=windows)
+    async with office.context.database.transaction() as tx:
+        await organizing.change_conditions(tx, desk.event.event_id, exact, utc_now())
+    address = f"{desk.address}/terms"
+    await desk.visitor.read(address)
+    assert "more refund windows" in desk.visitor.text
+    await _edit_form(desk.visitor, address, give_back_days="7")
+    assert "The terms are saved" in desk.visitor.text
+    _, now = (await find_sale(office.context.database, desk.event.event_id)).conditions_now()
+    assert (now.give_back_days, now.hold_seconds, now.offer_seconds) == (7, 95, 5_000)
+    assert now.refund_windows == windows
+    await _edit_form(desk.visitor, address, share_1="100", hold_minutes="3")
+    _, now = (await find_sale(office.context.database, desk.event.event_id)).conditions_now()
+    assert (now.hold_seconds, len(now.refund_windows)) == (180, 4)

@@ -124,7 +124,7 @@ async def change_code(
     sale = await find_sale(request.context.database, event_id)
     promo = get_promo(sale, promo_id)
     typed = Typed(form)
-    changes = PromoChanges(**_read(typed, desk, sale, promo.terms.kind))
+    changes = PromoChanges(**_read(typed, desk, sale, promo.terms.kind, promo.terms))
     denominations = request.context.checkout.denominations
 
     async def change(tx: Connection) -> Edited:
@@ -159,7 +159,9 @@ async def retire_code(
     return see_other(f"{desk.event_address}/codes?done=retired")
 
 
-def _read(typed: Typed, desk: Desk, sale: Sale, kind: PromoKind) -> dict[str, Any]:
+def _read(
+    typed: Typed, desk: Desk, sale: Sale, kind: PromoKind, before: PromoTerms | None = None
+) -> dict[str, Any]:
     """Return the fields that a new and a changed code share."""
     form = typed.form
     if not form.text("code"):
@@ -179,8 +181,8 @@ def _read(typed: Typed, desk: Desk, sale: Sale, kind: PromoKind) -> dict[str, An
         "per_buyer_max": typed.number("per_buyer_max"),
         "units_per_use_max": typed.number("units_per_use_max"),
         "budget": typed.price("budget", sale.currency),
-        "from_at": typed.instant("from", desk.zone),
-        "until_at": typed.instant("until", desk.zone),
+        "from_at": typed.instant("from", desk.zone, None if before is None else before.from_at),
+        "until_at": typed.instant("until", desk.zone, None if before is None else before.until_at),
     }
 
 

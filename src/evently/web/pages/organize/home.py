@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
 from typing import Annotated, Final, NamedTuple
 from uuid import UUID
@@ -178,22 +179,25 @@ async def _needs(request: Request, organizer_id: UUID, ahead: list[Event], now: 
 
 async def _sold(request: Request, organizer_id: UUID, now: datetime, zone: str) -> Sold:
     """Return what was sold today and yesterday, on the clocks of a zone."""
-    local = now.astimezone(ZoneInfo(zone))
-    today = _midnight(local)
-    yesterday = _midnight(local - timedelta(days=1))
-    # The same time on the clock, not 24 hours ago: a day may have 23 or 25
-    until = (local - timedelta(days=1)).replace(fold=local.fold)
-    until = quarter_of(until.astimezone(ZoneInfo(_UTC)))
-    slots = [
-        Slot(yesterday, until, local),
-        Slot(until, today, local),
-        Slot(today, now, local),
-    ]
-    if until <= yesterday:  # in the first quarter of an hour after midnight there is nothing to compare
-        slots = [Slot(yesterday, today, local), Slot(today, now, local)]
+    slots, until = two_days_of(now, ZoneInfo(zone))
     found = await analytics.read_series(request.context.database, Scope(organizer_id=organizer_id), slots)
-    before = found[0].amounts if len(slots) > 2 else []  # noqa: PLR2004  # yesterday in two parts
+    before = found[0].amounts if slots[0].ends_at == until else []
     return Sold(_day(found[-1].amounts), _day(before), until.astimezone(ZoneInfo(zone)), zone)
+
+
+def two_days_of(now: datetime, zone: ZoneInfo) -> tuple[list[Slot], datetime]:
+    """Return yesterday until this time of day, the rest of it, and today so far; and the end of the first.
+
+    Sums are kept by quarters of an hour, so the first ends with a whole one. In the first quarter after
+    midnight it has no length, and is left out.
+    """
+    local = now.astimezone(zone)
+    before = local - timedelta(days=1)  # the same time on the clock: a day may have 23 or 25 hours
+    today, yesterday = _midnight(local), _midnight(before)
+    until = quarter_of(before.astimezone(ZoneInfo(_UTC)))
+    ends = [yesterday, until, today, now] if until > yesterday else [yesterday, today, now]
+    slots = [Slot(start, end, start.astimezone(zone)) for start, end in itertools.pairwise(ends)]
+    return slots, until
 
 
 def _midnight(local: datetime) -> datetime:

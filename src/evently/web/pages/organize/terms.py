@@ -138,8 +138,8 @@ async def change_door(request: Request, event_id: FromPath[EventId]) -> Response
     terms = replace(
         settings.terms,
         reentry=form.text("reentry") == "yes",
-        opens_at=typed.instant("opens", desk.zone),
-        closes_at=typed.instant("closes", desk.zone),
+        opens_at=typed.instant("opens", desk.zone, settings.terms.opens_at),
+        closes_at=typed.instant("closes", desk.zone, settings.terms.closes_at),
     )
 
     async def change(tx: Connection) -> CheckInSettings:
@@ -174,8 +174,9 @@ async def _answer(
 
 
 def _read(typed: Typed, sale: Sale) -> dict[str, Any]:
-    """Return the conditions that were typed."""
-    form = typed.form
+    """Return the conditions that were typed; what a form rounds stays as it is unless it was touched."""
+    form, before = typed.form, _values_of(sale.conditions_now()[1], sale.currency)
+    touched = {name for name, value in before.items() if form.text(name) != value}
     fixed = typed.price("fee_fixed", sale.currency)
     payment = "door" if form.text("payment") == "door" else "online"
     paid_by: PaidBy = "organizer" if form.text("fee_paid_by") == "organizer" else "buyer"
@@ -183,11 +184,13 @@ def _read(typed: Typed, sale: Sale) -> dict[str, Any]:
         "payment": payment,
         "fees": FeesChanges(fixed=fixed, basis_points=typed.share("fee_share") or 0, paid_by=paid_by),
         "fee_kept": form.text("fee_kept") == "yes",
-        "refund_windows": _read_windows(typed),
         "cancel_hours_before": typed.number("cancel_hours_before") or 0,
         "give_back_days": typed.number("give_back_days") or 0,
         "orphans_forbidden": form.text("orphans_forbidden") == "yes",
     }
+    windows = _read_windows(typed)
+    if any(name.startswith(("hours_", "share_")) for name in touched):
+        said["refund_windows"] = windows
     for field, name, unit in (
         ("hold_minutes", "hold_seconds", _MINUTE),
         ("offer_hours", "offer_seconds", _HOUR),
@@ -197,7 +200,7 @@ def _read(typed: Typed, sale: Sale) -> dict[str, Any]:
         number = typed.number(field)
         if number is None:
             typed.wrong(field, "Enter a number.")
-        else:
+        elif field in touched:
             said[name] = number * unit
     return said
 

@@ -189,7 +189,7 @@ async def change_type(
     sale = await find_sale(request.context.database, event_id)
     terms = get_part(sale.ticket_types, ticket_type_id)
     typed = Typed(form)
-    changes = TicketTypeChanges(**_read(typed, desk, sale), position=typed.number("position") or UNSET)
+    changes = TicketTypeChanges(**_read(typed, desk, sale, terms), position=typed.number("position") or UNSET)
     denominations = request.context.checkout.denominations
 
     async def change(tx: Connection) -> Edited:
@@ -222,7 +222,7 @@ async def retire_type(
     return see_other(f"{desk.event_address}/tickets?done=retired")
 
 
-def _read(typed: Typed, desk: Desk, sale: Sale) -> dict[str, Any]:
+def _read(typed: Typed, desk: Desk, sale: Sale, before: TicketTypeTerms | None = None) -> dict[str, Any]:
     """Return the fields that a new and a changed ticket type share."""
     form = typed.form
     if not form.text("name"):
@@ -237,8 +237,8 @@ def _read(typed: Typed, desk: Desk, sale: Sale) -> dict[str, Any]:
         "per_buyer_max": typed.number("per_buyer_max"),
         "hidden": form.text("hidden") == "yes",
         "zone": form.text("zone") or None,
-        "on_sale_at": typed.instant("on", desk.zone),
-        "off_sale_at": typed.instant("off", desk.zone),
+        "on_sale_at": typed.instant("on", desk.zone, None if before is None else before.on_sale_at),
+        "off_sale_at": typed.instant("off", desk.zone, None if before is None else before.off_sale_at),
     }
 
 

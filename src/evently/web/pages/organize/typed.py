@@ -85,8 +85,16 @@ class Typed:
             return None
         return datetime.combine(day, clock)
 
-    def instant(self, field: str, zone: ZoneInfo) -> datetime | None:
-        """Return the instant of a wall time in a zone, or None."""
+    def instant(self, field: str, zone: ZoneInfo, before: datetime | None = None) -> datetime | None:
+        """Return the instant of a wall time in a zone, or None.
+
+        `before`: what the form showed. Untouched it stays exactly that: with its seconds, and of a time that
+        clocks show twice, the one that was meant.
+        """
+        if before is not None and all(
+            self.form.text(name) == value for name, value in show_moment(field, before, zone).items()
+        ):
+            return before
         moment = self.moment(field)
         if moment is None:
             return None
