@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 .PHONY: up test check bench gallery fmt openapi lock clean
 
 up: $(VENV)/run.stamp ## install, start PostgreSQL, migrate, seed the demo, serve
-	@$(BIN)/evently serve --demo --port $(PORT) --data $(DATA)
+	@$(BIN)/evently serve --demo --host localhost --port $(PORT) --data $(DATA)
 
 test: $(VENV)/dev.stamp $(VENV)/programs.stamp ## run all tests
 	@$(BIN)/python -m pytest -n auto --dist worksteal

@@ -64,7 +64,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Path | None,
         _help("Directory with the programs `postgres` and `initdb`, to use instead of the embedded ones."),
     ] = None
-    host: Annotated[str, _help("Address to listen on.")] = "127.0.0.1"
+    host: Annotated[str, _help("Address to listen on; `localhost` is 127.0.0.1 and ::1.")] = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535), _help("Port to listen on; 0 picks a free one.")] = 8000
     workers: Annotated[
         Rate, _help("Number of worker processes; 0 starts one per processor core, at most four.")

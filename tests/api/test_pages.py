@@ -323,6 +323,29 @@ async def test_a_session_whose_token_expired_goes_on_and_an_ended_one_is_forgott
         await accounts.refresh(grant.refresh_token)
 
 
+@pytest.mark.parametrize("verb", ["cancel", "return"])
+async def test_ticked_tickets_stay_ticked_when_the_session_ends(office: BoxOffice, verb: str) -> None:
+    event, session = await office.open_event(capacity=5), office.as_buyer()
+    booking = (await office.book(event, session, quantity=3)).json()
+    first, second, third = [each["id"] for each in booking["tickets"]]
+    address, visitor = f"/bookings/{booking['id']}/cancel", Visitor(office)
+    sent = [("ticket", first), ("ticket", third), ("ticket", "tkt_none&next=//evil.example"), ("key", "k")]
+    await visitor.send(f"/bookings/{booking['id']}/{verb}", sent)
+    assert visitor.path == "/login"
+    found = re.search(r'name="next" value="([^"]*)"', visitor.text)
+    assert found
+    here = unescape(found[1])
+    assert here == f"{address}?ticket={first}&ticket={third}"
+    buyer = Visitor(office, session)
+    await buyer.read(here)
+    ticked = set(re.findall(r'value="(tkt_[^"]*)" checked', buyer.text))
+    assert ticked == {first, third}
+    assert second in buyer.text
+    await buyer.send(address, [("ticket", each) for each in sorted(ticked)] + [("key", "k")])
+    assert buyer.path == f"/bookings/{booking['id']}"
+    assert buyer.text.count("(cancelled)") == 2
+
+
 async def test_over_https_the_cookie_is_bound_to_the_host(database_url: str) -> None:
     async with open_box_office(database_url, public_url="https://evently.test") as office:
         accounts = office.context.accounts

@@ -13,8 +13,10 @@ from evently.kit.ids import show_id
 from evently.kit.money import Money
 from evently.organizing import AddedTicketType, PromoDraft
 from evently.sales.terms import Conditions
+from tests.api.test_tickets import as_named_buyer
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.paying import sold_under
+from tests.support.push import CONTACT, Phone
 from tests.support.visitor import Visitor
 
 
@@ -40,6 +42,9 @@ async def test_a_buyer_waits_is_offered_a_ticket_and_takes_it(office: BoxOffice)
     await second.submit(f"{address}/waitlist", type=type_id, quantity="1")
     assert second.path == "/me/waitlist"
     assert "number <b>1</b> in line" in second.text
+    assert "You are in line" in second.text
+    assert "and stand here." in second.text, "nothing else tells where there is neither mail nor push"
+    assert "You are in line" not in await second.read("/me/waitlist"), "said once"
     await second.read(link[1])
     await second.submit(f"{address}/waitlist", type=type_id)
     assert second.path == "/me/waitlist", "who waits already is shown where"
@@ -119,3 +124,25 @@ async def test_a_visitor_logs_in_before_joining(office: BoxOffice) -> None:
     assert visitor.path == "/login"
     await visitor.read("/me/waitlist")
     assert visitor.path == "/login"
+
+
+async def test_who_joins_is_told_how_an_offer_is_said_and_what_is_quicker(database_url: str) -> None:
+    async with open_box_office(database_url, demo=True, push_contact=CONTACT) as office:
+        event = await office.open_event(capacity=1)
+        await office.book(event, office.as_buyer())
+        session = await as_named_buyer(office, "Ada")
+        waiting, type_id = Visitor(office, session), await office.ticket_type(event)
+        form = {"type": type_id, "quantity": "1", "key": "one"}
+        path = f"/events/{show_id('evt', event.event_id)}/waitlist"
+        await waiting.send(path, form)
+        assert "an e-mail says so. A message on this device is quicker." in waiting.text
+        assert 'href="/me/notifications#devices"' in waiting.text
+        await waiting.send("/me/notifications", {"only": "necessary"})
+        await waiting.send(path, form)
+        assert "and stand here. A message on this device" in waiting.text, "the reader wants no e-mail of it"
+        await waiting.send("/me/notifications", [("topic", "waitlist"), ("push", "waitlist")])
+        phone = Phone("phone")
+        await waiting.send("/me/devices", phone.form)
+        await waiting.send(path, form)
+        assert "an e-mail and this device say so." in waiting.text
+        assert "is quicker" not in waiting.text

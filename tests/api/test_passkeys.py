@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import statistics
@@ -341,6 +342,28 @@ async def add_on_page(visitor: Visitor, device: Device, name: str) -> None:
     await visitor.submit("/me/passkeys", passkey_name=name, credential=json.dumps(credential))
 
 
+async def test_a_passkey_is_renamed_on_the_page(office: BoxOffice) -> None:
+    visitor, device = await visitor_with_password(office), Device(ORIGIN)
+    await add_on_page(visitor, device, "Phone")
+    found = re.search(r'action="(/me/passkeys/(pky_[^"/]*)/name)"', visitor.text)
+    assert found
+    action, field = found[1], f"name-{found[2]}"
+    await visitor.submit(action, name="My <i>new</i> phone")
+    assert visitor.path == "/me"
+    assert "The name of your passkey is saved." in visitor.text
+    assert "My &lt;i&gt;new&lt;/i&gt; phone" in visitor.text
+    await visitor.submit(action, name="x" * 61)
+    assert visitor.status == 422
+    assert f'id="{field}-wrong"' in visitor.text, "the error stands at the field"
+    assert f'value="{"x" * 61}"' in visitor.text, "what was typed is kept"
+    await visitor.read("/me")
+    assert "My &lt;i&gt;new" in visitor.text
+    stranger = Visitor(office, office.as_buyer())
+    await stranger.send(action, {"name": "Mine"})
+    assert stranger.status == 404
+    assert "My &lt;i&gt;new" in await visitor.read("/me")
+
+
 async def test_a_passkey_is_added_used_and_removed_on_pages(office: BoxOffice) -> None:
     visitor, device = await visitor_with_password(office), Device(ORIGIN)
     await add_on_page(visitor, device, "Ada's <b>phone")
@@ -434,6 +457,133 @@ async def test_an_address_is_changed_on_pages(office: BoxOffice) -> None:
     assert "ada@new.example" in visitor.text
     await visitor.read("/me/email/code")
     assert visitor.status == 200
+
+
+async def change_address(office: BoxOffice, visitor: Visitor, email: str) -> None:
+    await visitor.read("/me/email")
+    await visitor.submit("/me/email", email=email)
+    await visitor.submit("/me/email/code", code=await code_to(office, email))
+    assert "Your e-mail is changed" in visitor.text
+
+
+async def undo_link(office: BoxOffice, address: str) -> str:
+    """Return the address in the newest message to an old address."""
+    while await office.context.mail.run_once() == 0:
+        pass
+    text = (await mailbox.list_shown(office.context.database, address, 1, None)).data[0].text
+    found = re.search(r"https?://\S+?(/me/email/undo\?link=evl_\w+)", text)
+    assert found, text
+    return found[1]
+
+
+async def verified_visitor(office: BoxOffice) -> Visitor:
+    visitor = await visitor_with_password(office)
+    async with office.context.database.transaction() as tx:
+        await tx.execute("UPDATE people SET email_verified_at = created_at")
+    return visitor
+
+
+async def test_who_had_the_address_takes_its_change_back_and_everybody_is_out(office: BoxOffice) -> None:
+    thief, device = await verified_visitor(office), Device(ORIGIN)
+    await add_on_page(thief, device, "Of the owner")
+    await change_address(office, thief, "thief@example.org")
+    await add_on_page(thief, Device(ORIGIN), "Of the thief")
+    await change_address(office, thief, "thief-2@example.org")
+    link, other = await undo_link(office, ADA), await undo_link(office, "thief@example.org")
+    await Visitor(office).send("/signup", {"email": ADA, "name": "Eve", "password": PASSWORD})
+    count = f"SELECT count(*) FROM people WHERE email = '{ADA}'"
+    assert await office.context.database.fetch_value(count) == 0, "nobody takes the address meanwhile"
+    owner = Visitor(office)
+    await owner.read(link)
+    assert owner.heading() == "Take the change back?"
+    assert ADA in owner.text
+    assert "thief" not in owner.text
+    assert await office.context.database.fetch_value(count) == 0, "mail servers open links"
+    await owner.submit("/me/email/undo")
+    assert owner.heading() == "Your account has its old address again"
+    assert await office.context.database.fetch_value(count + " AND email_verified_at IS NOT NULL") == 1
+    await thief.read("/me")
+    assert thief.path == "/login", "every session has ended"
+    names = await office.context.database.fetch("SELECT name FROM passkeys")
+    assert [row["name"] for row in names] == ["Of the owner"]
+    for email in (ADA, "thief-2@example.org"):
+        login = await office.client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
+        assert login.status_code == 401, "the password may be the thief's"
+    while await office.context.mail.run_once() == 0:
+        pass
+    newest = await mailbox.list_shown(office.context.database, "thief-2@example.org", 1, None)
+    assert "Your account has another address now" in newest.data[0].text
+    assert "undo" not in newest.data[0].text, "the thief takes nothing back"
+    for used in (link, other):
+        await owner.read(used)
+        assert owner.status == 410
+        await owner.send("/me/email/undo", {"link": used.partition("=")[2]})
+        assert owner.status == 410
+    assert await office.context.database.fetch_value(count) == 1
+
+
+async def test_two_uses_of_a_link_at_once_are_one(office: BoxOffice) -> None:
+    thief = await verified_visitor(office)
+    await change_address(office, thief, "thief@example.org")
+    secret = (await undo_link(office, ADA)).partition("=")[2]
+    people = [Visitor(office) for _ in range(3)]
+    await asyncio.gather(*[each.send("/me/email/undo", {"link": secret}) for each in people])
+    assert sorted(each.status for each in people) == [200, 410, 410]
+
+
+async def test_after_seven_days_a_change_stays(office: BoxOffice) -> None:
+    thief = await verified_visitor(office)
+    await change_address(office, thief, "new@example.org")
+    link = await undo_link(office, ADA)
+    async with office.context.database.transaction() as tx:
+        changed = await tx.fetch(
+            "UPDATE email_codes SET created_at = created_at - interval '7 days', "
+            "expires_at = expires_at - interval '7 days' WHERE purpose = 'old_email' RETURNING code_id"
+        )
+    assert len(changed) == 1
+    owner = Visitor(office)
+    await owner.send("/me/email/undo", {"link": link.partition("=")[2]})
+    assert owner.status == 410
+    await Visitor(office).send("/signup", {"email": ADA, "name": "Ada", "password": PASSWORD})
+    found = await office.context.database.fetch_value(f"SELECT count(*) FROM people WHERE email = '{ADA}'")
+    assert found == 1, "the address is free again"
+
+
+async def test_an_address_that_has_another_account_is_not_taken_from_it(office: BoxOffice) -> None:
+    first = await verified_visitor(office)
+    await change_address(office, first, "new@example.org")
+    link = await undo_link(office, ADA)
+    second = Visitor(office)  # who reads the e-mails to the address, and makes an account with a code
+    await second.read("/login")
+    await second.send("/login/send", {"email": ADA, "name": "Ada", "next": "/me"})
+    await second.send("/login/code", {"code": await code_to(office, ADA), "next": "/me"})
+    assert second.path == "/me"
+    await second.send("/me/email/undo", {"link": link.partition("=")[2]})
+    assert second.status == 409
+    await second.read("/me")
+    assert second.path == "/me", "nothing was changed"
+    assert "new@example.org" in await first.read("/me")
+
+
+async def test_an_address_that_was_never_proved_gets_no_link(office: BoxOffice) -> None:
+    visitor = await visitor_with_password(office)
+    await change_address(office, visitor, "new@example.org")
+    while await office.context.mail.run_once() == 0:
+        pass
+    text = (await mailbox.list_shown(office.context.database, ADA, 1, None)).data[0].text
+    assert "Your e-mail address was changed" in text or "another address now" in text
+    assert "undo" not in text, "it may be another person's, who would get the account"
+    count = "SELECT count(*) FROM email_codes WHERE purpose = 'old_email'"
+    assert await office.context.database.fetch_value(count) == 0
+
+
+async def test_the_end_of_an_account_forgets_the_address_that_it_had(office: BoxOffice) -> None:
+    visitor = await verified_visitor(office)
+    await change_address(office, visitor, "new@example.org")
+    await visitor.read("/me/delete")
+    await visitor.submit("/me/delete", password=PASSWORD)
+    count = "SELECT count(*) FROM email_codes WHERE purpose = 'old_email'"
+    assert await office.context.database.fetch_value(count) == 0
 
 
 class Forgetful(Visitor):

@@ -81,3 +81,59 @@ async def test_today_is_marked_in_the_month(office: BoxOffice, server: Serving, 
         await page.goto("/events?view=month")
         marked = page.locator("[aria-current=date]")
         await expect(marked).to_have_attribute("data-day", f"{utc_now():%Y-%m-%d}")
+
+
+async def test_one_minute_before_the_end_a_dialog_offers_more_time(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    event = await office.open_event(terms=sold_under(ONLINE, 5))
+    async with opened(browser, server) as page:
+        await sign_in(office, page.context, server)
+        await page.clock.install()
+        await page.goto(f"{address(event)}/book?{await office.ticket_type(event)}=2")
+        await page.get_by_role("button", name="Hold").click()
+        held, dialog = page.url, page.get_by_role("dialog", name="One minute left")
+        await expect(page.get_by_role("button", name="I need more time")).to_be_visible()
+        await page.clock.run_for(8 * 60_000)
+        await expect(dialog).to_be_hidden()
+        await page.clock.run_for(65_000)
+        await expect(dialog).to_be_visible()
+        await expect(dialog).to_contain_text("Then the tickets go back on sale.")
+        keep = dialog.get_by_role("button", name="Keep them 10 minutes longer")
+        on = dialog.get_by_role("button", name="Go on without")
+        assert await page.evaluate("document.activeElement.tagName") == "H2", "what is said, no button"
+        await page.keyboard.press("Tab")
+        await expect(keep).to_be_focused()
+        await page.keyboard.press("Tab")
+        await expect(on).to_be_focused()
+        for _ in range(4):  # past the browser's own buttons, never to what is behind
+            await page.keyboard.press("Tab")
+            inside = "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+            assert await page.evaluate(inside)
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_be_hidden()
+        await page.goto("/")  # the time is the server's: nearly ten minutes are left of it
+        await page.clock.run_for(9 * 60_000 + 5_000)
+        await expect(dialog).to_be_visible()
+        await keep.press("Enter")
+        await expect(page).to_have_url(held)
+        await expect(page.get_by_role("button", name="I need more time")).to_have_count(0)
+        await page.clock.run_for(9 * 60_000 + 5_000)
+        await expect(dialog).to_contain_text("They cannot be held any longer.")
+        await expect(keep).to_have_count(0)
+        await dialog.get_by_role("button", name="Go on").click()
+        await expect(dialog).to_be_hidden()
+
+
+async def test_without_script_there_is_no_dialog(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    event = await office.open_event(terms=sold_under(ONLINE, 5))
+    async with opened(browser, server, java_script_enabled=False) as page:
+        await sign_in(office, page.context, server)
+        await page.goto(f"{address(event)}/book?{await office.ticket_type(event)}=1")
+        await page.get_by_role("button", name="Hold").click()
+        await expect(page.get_by_role("button", name="I need more time")).to_be_visible()
+        await expect(page.locator("dialog")).to_be_hidden()
+        await page.goto("/")
+        await expect(page.locator("dialog")).to_be_hidden()

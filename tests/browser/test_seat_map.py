@@ -372,6 +372,27 @@ async def test_a_seat_left_alone_is_said_while_choosing(
         await expect(page.locator(".mark.yours")).to_have_count(3)
 
 
+async def test_on_a_phone_the_button_does_not_cover_the_seat_left_alone(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    event = await office.open_hall(payment="online", hold_seconds=600, orphans_forbidden=True)
+    async with opened(browser, server) as page:
+        await page.goto(f"{address(event)}/seats?section=Stalls")
+        await page.locator("[data-ready]").wait_for()
+        await page.get_by_role("checkbox", name="Row A seat 2,").check()
+        warning, bar = page.locator("[data-orphans]"), page.locator(".phone-bar")
+        await expect(warning).to_contain_text("Stalls, row A, seat 1")
+        await warning.scroll_into_view_if_needed()
+        for place in ("end", "start", "center", "nearest"):
+            await warning.evaluate(f"node => node.scrollIntoView({{block: '{place}'}})")
+            said, covering = await warning.bounding_box(), await bar.bounding_box()
+            assert said is not None
+            assert covering is not None
+            assert said["y"] + said["height"] <= covering["y"], place
+        await warning.get_by_role("button", name="Move by one").click()
+        await expect(warning).to_be_hidden()
+
+
 async def test_what_others_take_is_on_the_map_within_a_second(
     office: BoxOffice, server: Serving, browser: Browser
 ) -> None:

@@ -23,7 +23,7 @@ import structlog
 from evently.accounts import passkeys, people, sessions
 from evently.accounts.attempts import Attempts
 from evently.accounts.code_logins import CodeLogins, counted_codes
-from evently.accounts.codes import Given
+from evently.accounts.codes import Given, delete_undos, is_reserved
 from evently.accounts.hashing import Hasher, HashingOptions
 from evently.accounts.installation import read_secret
 from evently.accounts.invitations import delete_invitations_to
@@ -133,7 +133,8 @@ class Accounts:
             password_hash = await self._hasher.hash(password)
         person = self._new_person(email, name, "buyer")
         async with self._database.transaction() as tx:
-            added = await people.add_person(tx, person, password_hash)
+            reserved = await is_reserved(tx, email, person.created_at)
+            added = not reserved and await people.add_person(tx, person, password_hash)
             # No login has an e-mail that begins with a newline, so these are counted separately
             await self._attempts.count(tx, f"\n{email}", origin, person.created_at)
         _log.info(
@@ -350,6 +351,7 @@ class Accounts:
         await self._attempts.delete(tx, person.email or "")
         await self._attempts.delete(tx, counted_codes(person.email or ""))
         await delete_invitations_to(tx, person.email or "")
+        await delete_undos(tx, person.person_id)
         return ended
 
     async def create_admin(

@@ -37,6 +37,9 @@ from evently.kit.clock import Clock
 from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import new_id
 
+# Stores the message to an old address, with the link that undoes the change; None where the person has never
+# proved that the address was theirs: then it may be another person's, who would get the account
+StoreChanged: TypeAlias = Callable[[Connection, Person, NewCode | None], Awaitable[None]]
 # Stores the message with a code, in the transaction of the request; of an address with an account, its id
 StoreMessage: TypeAlias = Callable[[Connection, NewCode, UUID | None], Awaitable[None]]
 
@@ -190,11 +193,11 @@ class CodeLogins:
         session_id: UUID,
         given: Given,
         origin: str | None,
-        store_notice: StoreNotice = store_no_notice,
+        store_changed: StoreChanged,
     ) -> Person:
         """Change the address of a person to the one that a code was sent to; sessions stay.
 
-        `store_notice` gets the person with the old address. Refuses with `wrong-code`, `code-expired`, or
+        `store_changed` gets the person with the old address. Refuses with `wrong-code`, `code-expired`, or
         `email-taken`: only who reads the e-mails to an address learns that it has an account.
         """
         now = self._clock()
@@ -205,7 +208,7 @@ class CodeLogins:
                     raise Refused(AccountsRefusal.CODE_EXPIRED)
                 person = await people.lock_person(tx, person_id)
                 if code.used_at is None:  # else the answer was lost
-                    person = await self._change(tx, person, code.email, store_notice, now)
+                    person = await self._change(tx, person, code.email, store_changed, now)
                     await self._attempts.record_success(tx, code.email, origin, now)
                 await self._codes.use(tx, code, given, session_id, now)
         if isinstance(code, Refused):  # raised after the commit: a wrong try counts
@@ -214,7 +217,7 @@ class CodeLogins:
         return person
 
     async def _change(
-        self, tx: Connection, person: Person, email: str, store_notice: StoreNotice, now: datetime
+        self, tx: Connection, person: Person, email: str, store_changed: StoreChanged, now: datetime
     ) -> Person:
         if person.email == email:
             return person
@@ -222,8 +225,36 @@ class CodeLogins:
         if changed is None:
             raise Refused(AccountsRefusal.EMAIL_TAKEN)
         await self._attempts.delete(tx, person.email or "")
-        await store_notice(tx, person)
+        undo = None
+        if person.email is not None and person.email_verified_at is not None:
+            undo = await self._codes.add(tx, "old_email", person.email, None, now, person_id=person.person_id)
+        await store_changed(tx, person, undo)
         return changed
+
+    async def undo_change(self, link: str, store_notice: StoreNotice) -> None:
+        """Give a person the address back that they had when the link was sent there.
+
+        The thief may have more: all sessions end, the password is deleted, and so are the passkeys
+        since the change, and the links that would undo later ones. `store_notice` gets the person with the
+        address that goes. Refuses with `code-expired`, or `email-taken`.
+        """
+        now = self._clock()
+        async with self._database.transaction() as tx:
+            undo = await codes.lock_undo(tx, link, now)
+            if undo is None:
+                raise Refused(AccountsRefusal.CODE_EXPIRED)
+            person = await people.lock_person(tx, undo.person_id)
+            if await people.change_email(tx, person.person_id, undo.email, now) is None:
+                raise Refused(AccountsRefusal.EMAIL_TAKEN)
+            await people.drop_password(tx, person.person_id)
+            await passkeys.remove_newer(tx, person.person_id, undo.created_at)
+            ended = await sessions.end_all_sessions(tx, person.person_id, now)
+            await codes.delete_undos(tx, person.person_id, undo.created_at)
+            for email in {person.email or "", undo.email}:
+                await self._attempts.delete(tx, email)
+            await store_notice(tx, person)
+        self._revocations.add(ended)
+        _log.info("change of e-mail undone", person_id=str(undo.person_id))
 
     async def check_owner(
         self, tx: Connection, email: str | None, given: Given, now: datetime

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 from uuid import UUID
 
 import msgspec
@@ -33,13 +33,14 @@ TRIES_MAX: Final = 5  # of one code: one chance in 200,000
 REQUESTS_MAX: Final = 10
 GRACE: Final = timedelta(minutes=1)  # for a second press of the button, and for an answer that was lost
 
-Purpose: TypeAlias = Literal["sign_in", "new_password", "new_email"]
+Purpose: TypeAlias = Literal["sign_in", "new_password", "new_email", "old_email"]
 PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
 VALID_FOR: Final[dict[Purpose, timedelta]] = {
     "sign_in": timedelta(minutes=10),
     "new_password": timedelta(minutes=30),  # a good password takes a while
     "new_email": timedelta(minutes=30),  # a new mailbox is opened on another device
 }
+UNDO_FOR: Final = timedelta(days=7)  # a change of the address: its owner may be on holiday
 _RECEIPT_PREFIX: Final = "evc_"
 _LINK_PREFIX: Final = "evl_"
 _SECRET_BYTES: Final = 32
@@ -68,6 +69,14 @@ class EmailCode(msgspec.Struct, frozen=True):
     used_at: datetime | None
     session_id: UUID | None  # that an earlier use opened, or in which it happened
     person_id: UUID | None = None  # who changes to this address
+
+
+class Undo(NamedTuple):
+    """A change of an address that can be undone: which one the person had, and when it was changed."""
+
+    email: str
+    person_id: UUID
+    created_at: datetime
 
 
 class ByCode(msgspec.Struct, frozen=True):
@@ -105,7 +114,7 @@ class Codes:
     ) -> NewCode:
         """Add a code for a normalised e-mail, whether or not it has an account.
 
-        `person_id`: who changes to this address.
+        `person_id`: who changes to this address, or had it (`old_email`, of which only the link is sent).
         """
         new = NewCode(
             email=email,
@@ -113,7 +122,7 @@ class Codes:
             code=f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}",
             link=_LINK_PREFIX + crockford(secrets.token_bytes(_SECRET_BYTES)).lower(),
             receipt=new_receipt(),
-            expires_at=now + VALID_FOR[purpose],
+            expires_at=now + VALID_FOR.get(purpose, UNDO_FOR),
         )
         code_id = new_id()
         await tx.execute(
@@ -198,6 +207,26 @@ async def find_by_link(database: Database, link: str, now: datetime) -> EmailCod
     """Return the code of a link, unless it has expired."""
     row = await database.fetch_row(*sql.find_by_link(link_hash=hash_secret(link), now=now))
     return None if row is None else _email_code(row)
+
+
+async def lock_undo(tx: Connection, link: str, now: datetime) -> Undo | None:
+    """Lock the link that undoes a change, unless it has expired: only one of two uses finds it."""
+    row = await tx.fetchrow(*sql.lock_undo(link_hash=hash_secret(link), now=now))
+    return None if row is None else Undo(**row)
+
+
+async def is_reserved(tx: Connection, email: str, now: datetime) -> bool:
+    """Return whether a person may still take an address back: without proof, nobody gets it meanwhile."""
+    found: bool = await tx.fetchval(*sql.is_reserved(email=email, now=now))
+    return found
+
+
+async def delete_undos(tx: Connection, person_id: UUID, since: datetime | None = None) -> None:
+    """Delete the links that undo changes of a locked person, those since an instant or all of them.
+
+    An older one stays: it belongs to who had an address before.
+    """
+    await tx.execute(*sql.delete_undos(person_id=person_id, since=since))
 
 
 def _may_be_used(row: Record, given: Given, now: datetime) -> bool:

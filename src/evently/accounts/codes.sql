@@ -47,6 +47,27 @@ SELECT {email_code}
 FROM email_codes
 WHERE link_hash = :link_hash AND expires_at > :now;
 
+-- name: lock_undo
+-- Lock the link that undoes a change of an address: of two uses, the second one waits and finds nothing.
+SELECT email, person_id, created_at
+FROM email_codes
+WHERE link_hash = :link_hash AND purpose = 'old_email' AND expires_at > :now
+FOR UPDATE;
+
+-- name: is_reserved
+-- Whether the change from an address can still be undone.
+SELECT EXISTS (
+    SELECT FROM email_codes WHERE email = :email AND purpose = 'old_email' AND expires_at > :now
+);
+
+-- name: delete_undos
+-- Delete the links that undo changes of a person since an instant.
+DELETE FROM email_codes
+WHERE
+    person_id = :person_id
+    AND purpose = 'old_email'
+    AND (:since::timestamptz IS NULL OR created_at >= :since);
+
 -- name: delete_expired
 -- Delete at most :limit codes that expired.
 DELETE FROM email_codes

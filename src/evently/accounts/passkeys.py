@@ -121,6 +121,11 @@ async def remove_passkey(tx: Connection, person_id: UUID, passkey_id: UUID) -> s
     return name
 
 
+async def remove_newer(tx: Connection, person_id: UUID, since: datetime) -> None:
+    """Remove the passkeys that a locked person got since an instant."""
+    await tx.execute(*sql.remove_newer(person_id=person_id, since=since))
+
+
 async def remove_all(tx: Connection, person_id: UUID) -> None:
     """Remove the passkeys of a locked person."""
     await tx.execute(*sql.remove_all(person_id=person_id))

@@ -60,6 +60,10 @@ DELETE FROM passkeys
 WHERE passkey_id = :passkey_id AND person_id = :person_id
 RETURNING name;
 
+-- name: remove_newer
+-- Remove the passkeys that a person got since an instant.
+DELETE FROM passkeys WHERE person_id = :person_id AND created_at >= :since;
+
 -- name: remove_all
 -- Remove the passkeys of a person.
 DELETE FROM passkeys WHERE person_id = :person_id;

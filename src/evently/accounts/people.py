@@ -226,6 +226,11 @@ async def change_email(tx: Connection, person_id: UUID, email: str, now: datetim
         return None
 
 
+async def drop_password(tx: Connection, person_id: UUID) -> None:
+    """Delete the password of a locked person, who logs in with codes until there is another one."""
+    await tx.execute(*sql.drop_password(person_id=person_id))
+
+
 async def set_password(tx: Connection, person_id: UUID, password_hash: str) -> None:
     """Set the password hash of a locked person, whatever it was."""
     await tx.execute(*sql.set_password(person_id=person_id, password_hash=password_hash))

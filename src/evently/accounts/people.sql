@@ -92,6 +92,11 @@ UPDATE people SET email = :email, email_verified_at = :now, version = version + 
 WHERE person_id = :person_id
 RETURNING {person};
 
+-- name: drop_password
+-- Delete the password of a person.
+UPDATE people SET password_hash = NULL
+WHERE person_id = :person_id;
+
 -- name: set_password
 -- Set the password hash of a person who has proved the address.
 UPDATE people SET password_hash = :password_hash

@@ -52,6 +52,7 @@ from evently.mail import read_server
 if TYPE_CHECKING:
     from evently.db.embedded import EmbeddedPostgres
 
+LOCALHOST: Final = "localhost"
 GRACE_SECONDS: Final = 8  # for requests that are under way when the server stops; streams end with it
 DRAIN_SECONDS: Final = 40.0  # the grace, then the longest batch (30 s): a slower worker is killed
 READY_SECONDS_MAX: Final = 60.0  # for the start of a worker
@@ -94,7 +95,7 @@ def serve(config: Config, *, demo: bool) -> None:
         database(config) as (found, postgres),
         locked_directory("evently-metrics") as metrics_directory,
     ):
-        ready = replace(_with_secret(found), local_url=_url_of(listening[0]))
+        ready = replace(_with_secret(found), local_url=_url_of(listening[0], config))
         if demo:
             _fill_with_demo(ready)
         variables = variables_for_workers(ready, str(metrics_directory))
@@ -297,33 +298,53 @@ def _server(config: Config) -> uvicorn.Config:
 
 @contextmanager
 def _listening(config: Config) -> Iterator[list[socket.socket]]:
-    """Yield the socket that all workers share, and copies of it; clients wait until a worker accepts them."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    """Yield the sockets that all workers share, and copies of them; clients wait until a worker accepts them.
+
+    `localhost` means both addresses of loopback, with the same port: browsers try one after the other.
+    """
     with ExitStack() as stack:
-        found = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            _bind(found, config)
+            found = _bind_all(config, stack)
         except OSError as exc:
             raise CannotServe(
                 f"Cannot listen on {config.host}:{config.port}: {exc.strerror or exc}. "
                 "Try another --port; 0 picks a free one."
             ) from exc
-        yield [found, *[stack.enter_context(found.dup()) for _ in range(ACCEPTED_AT_ONCE - 1)]]
+        copies = [stack.enter_context(each.dup()) for each in found for _ in range(ACCEPTED_AT_ONCE - 1)]
+        yield [*found, *copies]
 
 
-def _bind(listening: socket.socket, config: Config) -> None:
-    """Bind a socket. The workers of a killed server keep its port until they have noticed its end."""
+def _bind_all(config: Config, stack: ExitStack) -> list[socket.socket]:
+    if config.host != LOCALHOST:
+        return [stack.enter_context(_bound(config.host, config.port))]
+    while True:
+        first = stack.enter_context(_bound("127.0.0.1", config.port))
+        port = first.getsockname()[1]
+        try:
+            return [first, stack.enter_context(_bound("::1", port))]
+        except OSError as exc:
+            if exc.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):  # a machine without IPv6
+                return [first]
+            if config.port or exc.errno != errno.EADDRINUSE:
+                raise
+            first.close()  # any port will do: the next one may be free on both
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket on an address. The workers of a killed server keep its port until they notice that."""
     deadline = time.monotonic() + _PORT_SECONDS_MAX
     while True:
+        found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         try:
-            listening.bind((config.host, config.port))
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind((host, port))
         except OSError as exc:
+            found.close()
             if exc.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                 raise
             time.sleep(_PORT_RETRY_SECONDS)
         else:
-            return
+            return found
 
 
 def _drop_metrics(pids: set[int | None]) -> None:
@@ -356,7 +377,7 @@ def _announce(listening: socket.socket, config: Config, *, demo: bool) -> None:
 
 
 def _print_urls(listening: socket.socket, config: Config, *, demo: bool) -> None:
-    here = _url_of(listening)
+    here = _url_of(listening, config)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]Evently[/] answers at [bold]{here}[/]")
     console.print(f"  API docs   {here}/docs (Swagger UI), {here}/redoc, {here}/openapi.json")
@@ -374,8 +395,10 @@ def _print_urls(listening: socket.socket, config: Config, *, demo: bool) -> None
     sys.stdout.flush()
 
 
-def _url_of(listening: socket.socket) -> str:
+def _url_of(listening: socket.socket, config: Config) -> str:
     host, port = listening.getsockname()[:2]
+    if config.host == LOCALHOST:  # passkeys are made for names, not for addresses
+        host = LOCALHOST
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 

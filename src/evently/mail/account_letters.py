@@ -94,11 +94,17 @@ def write_account_change(message: Message, about: AccountChange, base_url: str) 
                 "Remove it in your account, and add a new one. A code by e-mail or your password log you in "
                 "as before."
             )
-        case EmailChanged():
+        case EmailChanged(path=path):
             heading = "Your e-mail address was changed"
             text = "Your account has another address now. This is the last message to this one."
             account, belongs = None, "belonged"
             if_not_you = "If it was not you, answer this message at once."
+            if path:
+                account = Link("It was not me", f"{base_url}{path}")
+                if_not_you = (
+                    "If it was not you, take the change back within 7 days: your account gets this address "
+                    "again, and everybody is logged out. If it was you, do nothing."
+                )
     return Letter(
         subject=heading,
         preview=text,

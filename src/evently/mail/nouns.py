@@ -117,7 +117,12 @@ class PasswordChanged(msgspec.Struct, frozen=True, tag="password_changed"):
 
 
 class EmailChanged(msgspec.Struct, frozen=True, tag="email_changed"):
-    """To the address that an account had. It may be another person's by now: the new one is not in it."""
+    """To the address that an account had. It may be another person's by now: the new one is not in it.
+
+    `path`: of the page here that undoes the change, with its query; empty where nothing does.
+    """
+
+    path: str = ""
 
 
 class PasskeyAdded(msgspec.Struct, frozen=True, tag="passkey_added"):

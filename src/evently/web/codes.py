@@ -11,12 +11,14 @@ from uuid import UUID
 
 from evently import mail
 from evently.accounts import AccountsRefusal, Person
+from evently.accounts.code_logins import StoreChanged
 from evently.accounts.codes import NewCode, Purpose
 from evently.accounts.people import StoreNotice
 from evently.db import Connection
 from evently.kit.errors import Refused
 from evently.web.services import Request
 
+UNDO_PATH: Final = "/me/email/undo"
 _PATHS: Final[dict[Purpose, str]] = {"sign_in": "/login/link", "new_password": "/reset"}
 
 
@@ -74,6 +76,16 @@ async def request_email_change(request: Request, email: str) -> NewCode:
     return await context.accounts.codes.start_change(
         actor.id, actor.session_id, email, request.exchange.origin, store
     )
+
+
+def changed_notice(request: Request) -> StoreChanged:
+    """Return what stores the message to the address that a person had, with the way to undo the change."""
+
+    async def store(tx: Connection, person: Person, undo: NewCode | None) -> None:
+        path = "" if undo is None else f"{UNDO_PATH}?{urlencode({'link': undo.link})}"
+        await notice(request, mail.EmailChanged(path))(tx, person)
+
+    return store
 
 
 def notice(request: Request, about: mail.AccountChange) -> StoreNotice:

@@ -7,6 +7,7 @@ from evently.sales.loading import load_hall
 from evently.sales.reads.bookings import (
     Bookings,
     SeenBooking,
+    find_conditions,
     get_booking,
     get_bookings,
     list_bookings_of_buyer,
@@ -135,6 +136,7 @@ __all__ = [
     "find_booking_quote",
     "find_cancellation_quote",
     "find_code",
+    "find_conditions",
     "find_held_ticket",
     "find_problem_ticket",
     "find_sale",

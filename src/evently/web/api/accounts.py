@@ -20,7 +20,7 @@ from evently.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACT
 from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused, Trouble
 from evently.kit.ids import SessionId, show_id
 from evently.sales.outcomes import SalesRefusal
-from evently.web.codes import notice, request_code, request_email_change, require_mail
+from evently.web.codes import changed_notice, notice, request_code, request_email_change, require_mail
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.conditional import etag_of, not_modified, require_if_match
 from evently.web.edge.context import Response
@@ -535,7 +535,7 @@ async def confirm_change(request: Request, data: JSONBody[VerifyBody]) -> Respon
         actor.session_id,
         ByCode(data.receipt, normalise_code(data.code)),
         request.exchange.origin,
-        notice(request, mail.EmailChanged()),
+        changed_notice(request),
     )
     return _answer(person)
 

@@ -12,10 +12,17 @@ from evently.accounts import AccountsRefusal, organizers, passkeys, people, sess
 from evently.accounts.codes import ByCode, Given, is_code, normalise_code
 from evently.accounts.sessions import LOGIN_AGE_MAX, Session
 from evently.kit.errors import Invalid, Refused, Trouble
-from evently.kit.ids import SessionId, reference_of, show_id
+from evently.kit.ids import PasskeyId, SessionId, reference_of, show_id
 from evently.sales.outcomes import SalesRefusal
-from evently.web.codes import notice, request_code, request_email_change, require_mail
-from evently.web.edge.auth import SIGNED_IN, policy
+from evently.web.codes import (
+    UNDO_PATH,
+    changed_notice,
+    notice,
+    request_code,
+    request_email_change,
+    require_mail,
+)
+from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.context import Response
 from evently.web.edge.cookies import forget_session, keep_receipt, read_receipt
 from evently.web.edge.problems import sentence_of
@@ -37,9 +44,12 @@ _SAVED: Final = {
     "email": "Your e-mail is changed.",
     "passkey": "Your passkey is added. Use it the next time that you log in.",
     "removed": "This passkey is removed.",
+    "renamed": "The name of your passkey is saved.",
 }
 _UTC: Final = ZoneInfo("UTC")
+_LINK_MAX: Final = 200
 Saved = Annotated[str, QueryParameter(max_length=10)]
+Link = Annotated[str, QueryParameter(max_length=_LINK_MAX)]
 Page = Response[str] | Response[None]
 
 
@@ -103,6 +113,17 @@ async def add_a_passkey(request: Request) -> Page:
     return see_other("/me?saved=passkey")
 
 
+@act("/me/passkeys/{passkey_id}/name", **policy(SIGNED_IN))
+async def rename_passkey(request: Request, passkey_id: FromPath[PasskeyId]) -> Page:
+    """Change the name of a passkey of the reader."""
+    form, field = await read_form(request), f"name-{show_id('pky', passkey_id)}"
+    try:
+        await request.context.accounts.passkeys.rename(request.actor.id, passkey_id, form.text("name"))
+    except Invalid as exc:
+        return await _account(request, Form([(field, form.text("name"))]), errors_of(exc, {"/name": field}))
+    return see_other("/me?saved=renamed#passkeys")
+
+
 @show("/me/email", **policy(SIGNED_IN))
 async def email_page(request: Request) -> Response[str]:
     """Return the page on which the reader enters a new address."""
@@ -148,13 +169,40 @@ async def change_email(request: Request) -> Page:
             actor.session_id,
             given,
             request.exchange.origin,
-            notice(request, mail.EmailChanged()),
+            changed_notice(request),
         )
     except Refused as exc:
         if exc.refusal is AccountsRefusal.EMAIL_TAKEN:
             return await _email_code(request, form, [FormError("code", sentence_of(exc))])
         return await _email_code(request, form, code_errors(exc))
     return see_other("/me?saved=email")
+
+
+@show(UNDO_PATH, **policy(PUBLIC))
+async def undo_page(request: Request, link: Link = "") -> Response[str]:
+    """Return the page that asks before the link in an e-mail undoes a change. It changes nothing."""
+    code = await request.context.accounts.codes.find_by_link(link)
+    known = code is not None and code.purpose == "old_email"
+    return _undo(request, "asks" if known else "expired", link, None if code is None else code.email)
+
+
+@act(UNDO_PATH, **policy(PUBLIC, rate="login"))
+async def undo_email_change(request: Request) -> Response[str]:
+    """Give an account the address back that it had, and log everybody out."""
+    link = (await read_form(request)).text("link")[:_LINK_MAX]
+    try:
+        await request.context.accounts.codes.undo_change(link, notice(request, mail.EmailChanged()))
+    except Refused as exc:
+        if exc.refusal not in (AccountsRefusal.CODE_EXPIRED, AccountsRefusal.EMAIL_TAKEN):
+            raise
+        return _undo(request, "taken" if exc.refusal is AccountsRefusal.EMAIL_TAKEN else "expired", "")
+    forget_session(request)
+    return _undo(request, "done", "")
+
+
+def _undo(request: Request, state: str, link: str, email: str | None = None) -> Response[str]:
+    status = {"expired": 410, "taken": 409}.get(state, 200)
+    return render(request, "undo_email.html", status=status, state=state, link=link, email=email)
 
 
 @act("/me/sessions/{session_id}/end", **policy(SIGNED_IN))
@@ -430,10 +478,13 @@ routes: Final = [
     rename,
     change_password,
     add_a_passkey,
+    rename_passkey,
     email_page,
     start_email_change,
     email_code_page,
     change_email,
+    undo_page,
+    undo_email_change,
     end_session,
     end_other_sessions,
     start_verification,

@@ -125,7 +125,7 @@ class ShownBooking(NamedTuple):
     refunded: Money | None
     paid: Money
     payment: str
-    extended: bool
+    longer_minutes: int | None  # for which a hold can be kept once more; None: it cannot
     names: NamesOnPage | None
     moved: Moved | None
     saved: bool
@@ -159,7 +159,13 @@ def own_of(found: BookingOnPage, seconds: int) -> Own:
 
 
 def shown_booking(
-    found: BookingOnPage, own: Own, names: NamesOnPage | None, moved: Moved | None, *, saved: bool = False
+    found: BookingOnPage,
+    own: Own,
+    names: NamesOnPage | None,
+    moved: Moved | None,
+    longer_minutes: int | None,
+    *,
+    saved: bool = False,
 ) -> ShownBooking:
     """Return what the page shows, with `own` for what is the reader's own: theirs, or marks."""
     booking, payment = found.booking, found.payment
@@ -173,7 +179,7 @@ def shown_booking(
         Money(back, currency) if back else None,
         Money(booking.paid_minor, currency),
         booking.payment,
-        booking.extended,
+        longer_minutes,
         names,
         moved,
         saved,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
@@ -22,10 +23,16 @@ from evently.kit.ids import BookingId, find_id, parse_id, reference_of, show_id
 from evently.kit.money import Money
 from evently.questions import QuestionsRefusal
 from evently.sales.commands import Command
-from evently.sales.commands.bookings import CancelBooking, ExtendHold, KeepTickets, ReturnTickets
+from evently.sales.commands.bookings import (
+    UNITS_MAX,
+    CancelBooking,
+    ExtendHold,
+    KeepTickets,
+    ReturnTickets,
+)
 from evently.sales.nouns import Booking, Ticket
 from evently.sales.outcomes import No, SalesRefusal
-from evently.web.edge.auth import SIGNED_IN, policy
+from evently.web.edge.auth import PUBLIC, SIGNED_IN, policy
 from evently.web.edge.context import Response
 from evently.web.edge.idempotency import fingerprint_of
 from evently.web.edge.problems import PROBLEMS, sentence_of
@@ -40,8 +47,8 @@ from evently.web.pages.booking_page import (
     own_of,
     shown_booking,
 )
-from evently.web.pages.forms import Form, FormError, read_form
-from evently.web.pages.holding import forget_hold, hold_of, keep_hold
+from evently.web.pages.forms import Form, FormError, parse_form, read_form
+from evently.web.pages.holding import find_longer_minutes, forget_hold, hold_of, keep_hold
 from evently.web.pages.names import save_names, show_names, why_not_saved
 from evently.web.pages.offline import kept_for
 from evently.web.pages.questions import FIELDS_MAX, QuestionsOnPage, save_typed, show_questions
@@ -133,14 +140,20 @@ async def extend(request: Request, booking_id: FromPath[BookingId]) -> Response[
 
 @show("/bookings/{booking_id}/cancel", **policy(SIGNED_IN))
 async def show_cancelling(request: Request, booking_id: FromPath[BookingId]) -> Response[str]:
-    """Return the page on which tickets are chosen that are cancelled or returned, with the refunds."""
-    return await _cancel_page(request, await read_booking(request, booking_id), Form([]))
+    """Return the page on which tickets are chosen that are cancelled or returned, with the refunds.
+
+    The address may name tickets that are ticked already.
+    """
+    ticked = parse_form(request.scope["query_string"].decode("latin-1"))
+    return await _cancel_page(request, await read_booking(request, booking_id), ticked)
 
 
-@act("/bookings/{booking_id}/cancel", **policy(SIGNED_IN, rate="bookings"))
+@act("/bookings/{booking_id}/cancel", **policy(PUBLIC, rate="bookings"))
 async def cancel(request: Request, booking_id: FromPath[BookingId]) -> Response[str] | Response[None]:
     """Cancel the chosen tickets; a hold is cancelled as a whole."""
     form = await read_form(request)
+    if request.actor.kind == "anonymous":
+        return _log_in_first(booking_id, form)
     found = await read_booking(request, booking_id)
     chosen = _chosen(form)
     if found.booking.state == "confirmed" and not chosen:
@@ -160,10 +173,12 @@ async def cancel(request: Request, booking_id: FromPath[BookingId]) -> Response[
     return await _act(request, found, command)
 
 
-@act("/bookings/{booking_id}/return", **policy(SIGNED_IN, rate="bookings"))
+@act("/bookings/{booking_id}/return", **policy(PUBLIC, rate="bookings"))
 async def return_tickets(request: Request, booking_id: FromPath[BookingId]) -> Response[str] | Response[None]:
     """Offer the chosen tickets to the waitlist."""
     form = await read_form(request)
+    if request.actor.kind == "anonymous":
+        return _log_in_first(booking_id, form)
     found = await read_booking(request, booking_id)
     chosen = _chosen(form)
     if not chosen:
@@ -334,11 +349,12 @@ async def _page(
         asked = await _ask(request, found, answers, errors)
     if found.state == "confirmed":
         moved = await _find_move(request, found)
+    longer = await find_longer_minutes(request, found.booking) if found.state == "held" else None
     own, names_saved = own_of(found, seconds), saved == "names"
     is_plain = refused is None and not errors and found.state != "paying" and hold_of(request) is None
     if is_plain and asked is None and (alike := marked(found, names)) is not None:
         like, unnamed, marks = alike
-        shown = shown_booking(like, marks, unnamed, moved, saved=names_saved)
+        shown = shown_booking(like, marks, unnamed, moved, longer, saved=names_saved)
 
         def values() -> dict[str, Any]:
             return _values(found, shown, None) | {"here": shown.address}
@@ -350,7 +366,11 @@ async def _page(
         "booking.html",
         status=PROBLEMS[refused.refusal].status if refused is not None else 422 if errors else 200,
         headers={"refresh": str(_ASKED_AGAIN_SECONDS)} if found.state == "paying" else {},
-        **_values(found, shown_booking(found, own, names, moved, saved=names_saved), _no(refused, found))
+        **_values(
+            found,
+            shown_booking(found, own, names, moved, longer, saved=names_saved),
+            _no(refused, found),
+        )
         | {"asked": asked, "errors": list(errors), "saved": saved},
     )
 
@@ -388,6 +408,14 @@ def _values(found: BookingOnPage, shown: ShownBooking, no: str | None) -> dict[s
         "saved": "",
         "no": no,
     }
+
+
+def _log_in_first(booking_id: UUID, form: Form) -> Response[None]:
+    """Lead a reader whose session has ended to the log-in, and then back to the tickets that were ticked."""
+    ticked = [("ticket", show_id("tkt", each)) for each in _chosen(form)[:UNITS_MAX]]
+    address = f"/bookings/{show_id('bkg', booking_id)}/cancel"
+    here = f"{address}?{urlencode(ticked)}" if ticked else address
+    return see_other(f"/login?{urlencode({'next': here})}")
 
 
 async def _find_move(request: Request, found: BookingOnPage) -> Moved | None:

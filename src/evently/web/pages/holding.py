@@ -34,6 +34,7 @@ class Hold(NamedTuple):
     expires: datetime
     city: str
     seconds: int
+    longer_minutes: int | None  # for which it can be held once more; None: it cannot
 
 
 async def read_hold(request: Request) -> None:
@@ -67,7 +68,30 @@ async def read_hold(request: Request) -> None:
             booking.expires_at.astimezone(event.place.zone),
             event.city,
             math.ceil((booking.expires_at - now).total_seconds()),
+            await find_longer_minutes(request, booking),
         )
+
+
+async def find_longer_minutes(request: Request, booking: Booking) -> int | None:
+    """Return for how many minutes a hold can be kept once more; None where the rules refuse it.
+
+    They refuse a second time, and an offer that is not accepted yet. The terms of a booking never change, so
+    pages share their reading.
+    """
+    database = request.context.database
+    if booking.state != "held" or booking.extended:
+        return None
+    if booking.entry_id is not None:
+        entry = await sales.reads.get_entry(database, booking.entry_id)
+        if entry.state == "offered":
+            return None
+    version = booking.event_id, booking.conditions_version
+
+    async def read() -> int:
+        return (await sales.reads.find_conditions(database, [version]))[version].hold_seconds
+
+    seconds: int = await request.context.recent.get(("hold_seconds", *version), read)
+    return max(1, round(seconds / 60))
 
 
 def hold_of(request: Request) -> Hold | None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently import catalogue, sales
+from evently import catalogue, notifications, push, sales
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, WaitlistEntryId, find_id, show_id
 from evently.sales.commands import Command
@@ -43,6 +43,7 @@ _REASONS: Final = {
 }
 Type = Annotated[str, QueryParameter(name="type", max_length=64)]
 Quantity = Annotated[str, QueryParameter(max_length=6)]
+Joined = Annotated[str, QueryParameter(max_length=10)]
 
 
 class EntryOnPage(NamedTuple):
@@ -109,13 +110,13 @@ async def join(request: Request, event_id: FromPath[EventId]) -> Response[str] |
     outcome = await request.context.engine.submit(command)
     if isinstance(outcome, No) and outcome.refusal is not SalesRefusal.ALREADY_WAITING:
         return _joining(request, page, type_id, text, code, refused=outcome.as_error())
-    return see_other("/me/waitlist")
+    return see_other("/me/waitlist?joined=yes")
 
 
 @show("/me/waitlist", **policy(SIGNED_IN))
-async def my_waitlist(request: Request) -> Response[str]:
+async def my_waitlist(request: Request, joined: Joined = "") -> Response[str]:
     """Return the waitlist entries of the reader, live ones first."""
-    return await _list(request)
+    return await _list(request, joined=joined == "yes")
 
 
 @act("/waitlist/{entry_id}/accept", **policy(SIGNED_IN, rate="bookings"))
@@ -186,7 +187,12 @@ def _joining(
 
 
 async def _list(
-    request: Request, refused: Refused | None = None, *, error: FormError | None = None, code: str = ""
+    request: Request,
+    refused: Refused | None = None,
+    *,
+    error: FormError | None = None,
+    code: str = "",
+    joined: bool = False,
 ) -> Response[str]:
     context = request.context
     page = await sales.reads.list_entries_of_buyer(
@@ -205,7 +211,26 @@ async def _list(
         errors=[] if error is None else [error],
         code=code,
         no=None if refused is None else sentence_of(refused),
+        joined=joined and any(each.entry.state == "waiting" for each in live),
+        ways=await _ways(request) if joined else {},
     )
+
+
+async def _ways(request: Request) -> dict[str, bool]:
+    """Return how the reader is told of an offer, and whether this device could tell and does not yet."""
+    context, actor = request.context, request.actor
+    wanted = {
+        each.channel
+        for each in await notifications.list_choices(context.database, actor.id)
+        if each.wanted and each.topic == "waitlist"
+    }
+    devices = await push.list_devices(context.database, actor.id) if context.push.on else []
+    here = any(each.session_id == actor.session_id for each in devices)
+    return {
+        "by_email": context.mail.on and "email" in wanted,
+        "by_push": here and "push" in wanted,
+        "offers_push": context.push.on and not here,
+    }
 
 
 async def _show_all(request: Request, entries: Sequence[WaitlistEntry]) -> list[EntryOnPage]:

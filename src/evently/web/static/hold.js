@@ -1,5 +1,5 @@
 // Counts holds down, from the server's clock: what is left when the page was made, less the time since. Says how
-// much is left at five minutes and at one. At the end, the page of the booking is asked for again, which then
+// much is left at five minutes and, in a dialog, at one. At the end, the page of the booking is asked for again, which then
 // shows how to hold the same once more; the bar of another page leads there. Without this script pages show
 // until when the tickets are held.
 
@@ -14,6 +14,7 @@ function count(hold) {
   said.setAttribute("role", "status");
   hold.append(said);
   hold.querySelector("span").textContent = hold.dataset.counting;
+  const dialog = document.querySelector("[data-hold-dialog]");
   let last = Infinity;
   const timer = setInterval(tick, 250);
   tick();
@@ -23,13 +24,15 @@ function count(hold) {
     if (left === last) return;
     for (const limit of [300, 60]) {
       if (last > limit && left <= limit && last !== Infinity) {
-        said.textContent = `${limit / 60} ${limit === 60 ? "minute" : "minutes"} left to pay`;
+        if (limit === 60 && dialog) dialog.showModal();
+        else said.textContent = `${limit / 60} minutes left to pay`;
       }
     }
     last = left;
     shown.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
     if (left > 0) return;
     clearInterval(timer);
+    dialog?.close();
     if (hold.dataset.over) {
       hold.querySelector("p").textContent = hold.dataset.over;
       hold.querySelector("a").textContent = "Hold the same again";
