@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 from rich.console import Console
 
-from bench import halls, pages, pauses, streams
+from bench import door, halls, pages, pauses, streams
 from bench.baselines import TECHNIQUES
 from bench.checks import audit_whole
 from bench.load import BROWSER, Measured, book, browse, memory_of, read, refuse, settle, stampede
@@ -48,6 +48,10 @@ BEST_SEATS: Final = Goal(
 FLOWS: Final = Goal(
     "held, paid with the demo gateway and confirmed, whole flows/s, 256 clients", "/s", 800, "at_least"
 )
+ADMISSIONS: Final = Goal(
+    "admissions/s at one door, one scan in a request, 64 clients", "/s", 1_000, "at_least"
+)
+BATCHED_ADMISSIONS: Final = Goal("admissions/s at one door, in batches of 50", "/s", 1_000, "at_least")
 SEAT_STATES: Final = Goal("states of 20,000 seats/s, compressed", "/s", 1_500, "at_least")
 KEPT_PAGES: Final = Goal("pages of an event/s, kept and compressed", "/s", 15_000, "at_least")
 RENDERED_PAGES: Final = Goal("pages of an event/s, rendered for one reader", "/s", 5_000, "at_least")
@@ -66,7 +70,7 @@ MEMORY: Final = Goal("memory of the server: growth over the second half of many 
 
 
 Measuring: TypeAlias = Callable[[Goal, Callable[[], Measured]], list[Measured]]
-PARTS: Final = ("api", "halls", "pages", "streams", "pauses", "memory")  # of our measurements
+PARTS: Final = ("api", "halls", "door", "pages", "streams", "pauses", "memory")  # of our measurements
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -82,6 +86,7 @@ class Plan(msgspec.Struct, frozen=True):
     by_clients: tuple[int, ...] = (16, 64, 256)
     connections: tuple[int, ...] = (12, 24)
     stampede: int = 5_000
+    door_tickets: int = 60_000
     streams: int = 2_000
     stream_seconds: float = 30.0  # two pings to all
     stream_changes: int = 5
@@ -111,6 +116,7 @@ QUICK: Final = Plan(
     by_clients=(8, 32),
     connections=(8,),
     stampede=200,
+    door_tickets=2_000,
     streams=100,
     stream_seconds=1.0,
     stream_changes=1,
@@ -211,6 +217,8 @@ def _measure_ours(
             _measure_api(preparations, stage, hot, plan, benchmark, measure)
         if "halls" in parts:
             _measure_halls(stage, plan, benchmark, measure)
+        if "door" in parts:
+            _measure_door(stage, plan, benchmark, measure)
         if "pages" in parts:
             _measure_pages(stage, plan, benchmark, measure)
         if "streams" in parts:
@@ -306,6 +314,26 @@ def _measure_halls(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Meas
         ),
         Figure(SEAT_STATES, [each.per_second for each in states], f"p99 {states[0].p99:.0f} ms"),
         Figure(PICKING, [halls.pick_seconds() * 1000 for _ in range(plan.runs)], "without HTTP and database"),
+    ]
+
+
+def _measure_door(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Measuring) -> None:
+    """Measure check-ins of one event; the audit of the whole database at the end checks them, too."""
+    tickets = door.Tickets(stage, stage.prepared.hot[-1], plan.door_tickets)
+    load = (stage, tickets, plan.fewer_clients, plan.short_seconds)
+    single = measure(ADMISSIONS, lambda: door.scan(*load, 1))
+    batched = measure(BATCHED_ADMISSIONS, lambda: door.scan(*load, door.BATCH))
+    benchmark.figures += [
+        Figure(
+            ADMISSIONS,
+            [each.per_second for each in single],
+            f"p50 {single[0].p50:.0f} ms, p99 {single[0].p99:.0f} ms",
+        ),
+        Figure(
+            BATCHED_ADMISSIONS,
+            [each.per_second for each in batched],
+            f"p99 of a batch {batched[0].p99:.0f} ms",
+        ),
     ]
 
 
