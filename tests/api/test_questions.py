@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -412,3 +413,27 @@ async def test_the_door_sees_only_what_the_organizer_shows_there(office: BoxOffi
     seen = await questions.find_door_answers(office.context.database, event.event_id, tickets)
     assert [[each.answer for each in seen[ticket]] for ticket in tickets] == [["Wheelchair"]] * 2
     assert await questions.find_door_answers(office.context.database, event.event_id, []) == {}
+
+
+async def test_a_copy_of_an_event_asks_the_same_without_answers(office: BoxOffice) -> None:
+    event, buyer = await office.open_event(), await as_named_buyer(office, "Ada Lovelace")
+    type_id = await office.ticket_type(event)
+    food, note = await ask(office, event, **FOOD, ticket_type_ids=[type_id]), await ask(office, event, **NOTE)
+    gone = await ask(office, event, **AGE)
+    manager, path = await office.as_member("manager"), f"/v1/events/{show_id('evt', event.event_id)}"
+    retired = await office.client.patch(
+        f"{path}/questions/{gone['id']}", json={"retired": True}, headers=manager | {"if-match": "*"}
+    )
+    assert retired.status_code == 200
+    booking = (await office.book(event, buyer, 1)).json()
+    await answer(office, buyer, booking, {"question_id": note["id"], "answer": "Late"})
+    starts_at = (event.starts_at + timedelta(days=7)).isoformat()
+    copied = await office.client.post(f"{path}/copies", json={"starts_at": starts_at}, headers=manager)
+    assert copied.status_code == 201, copied.text
+    where = f"/v1/events/{copied.json()['id']}/questions"
+    listed = (await office.client.get(where, headers=manager)).json()["data"]
+    assert [(each["label"], each["answers"]) for each in listed] == [(FOOD["label"], 0), (NOTE["label"], 0)]
+    assert listed[0]["id"] != food["id"]
+    (its_type,) = listed[0]["ticket_type_ids"]
+    assert its_type != type_id, "the ticket type of the copy"
+    assert its_type == copied.json()["ticket_types"][0]["id"]

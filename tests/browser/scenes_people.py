@@ -81,7 +81,7 @@ async def photograph_team(gallery: Gallery, office: BoxOffice, url: str) -> None
     await gallery.visit("team-keys-none", f"{home}/keys", whole=True)
     await page.get_by_role("button", name="Make the key").click()
     await gallery.shot("team-keys-wrong", whole=True)
-    await page.get_by_label("Name").fill("Gate tablet 3")
+    await page.get_by_label("Name", exact=True).fill("Gate tablet 3")
     await page.get_by_label("Check tickets in").check()
     await page.get_by_role("button", name="Make the key").click()
     await gallery.shot("team-keys-new", whole=True, narrow=True)

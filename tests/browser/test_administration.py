@@ -75,7 +75,7 @@ async def test_a_key_is_copied_with_a_button(office: BoxOffice, server: Serving,
         await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         await sign_in_member(office, page.context, server.url)
         await page.goto(f"{home_of(office)}/keys")
-        await page.get_by_label("Name").fill("Gate tablet")
+        await page.get_by_label("Name", exact=True).fill("Gate tablet")
         await page.get_by_label("Check tickets in").check()
         await page.get_by_role("button", name="Make the key").click()
         await page.get_by_role("button", name="Copy").click()

@@ -1,7 +1,7 @@
 """Copies of events: a draft that sells the same on another date, and what rehearsals sell.
 
-A copy has the texts, venue, pools, ticket types, seats and conditions of the original; its times move with
-the start, on the clocks at the venue. It has no bookings, promo codes, names or scans.
+A copy has the texts, venue, pools, ticket types, seats, questions and conditions of the original; its times
+move with the start, on the clocks at the venue. It has no bookings, promo codes, names or scans.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from evently import catalogue
+from evently import catalogue, questions
 from evently.catalogue import StartsAt, Title, instant_of, wall_time_of
 from evently.db import Connection
 from evently.kit.complaints import Complaints
@@ -84,7 +84,11 @@ async def copy_event(
     )
     await catalogue.insert_event(tx, made, terms, venue.place, sale.currency, now, series_id=series_id)
     command = await set_up_copy(tx, sale, made, (on_sale_at, off_sale_at), moved=moved)
-    return await write_version(tx, (await carry_out(tx, command, now)).sale, now, versions=0)
+    edited = await write_version(tx, (await carry_out(tx, command, now)).sale, now, versions=0)
+    sold = [each.ticket_type_id for each in sale.ticket_types.values() if not each.retired]
+    types = dict(zip(sold, [each.ticket_type_id for each in command.ticket_types], strict=True))
+    await questions.copy_questions(tx, event_id, made, types, now)
+    return edited
 
 
 async def set_up_copy(

@@ -264,7 +264,7 @@ async def describe_health(context: Services) -> list[HealthSentence]:
 def _describe(name: str, check: HealthCheck) -> str:
     observed = check.observed
     if check.output:
-        lead = f"{_amount(check)}. " if name in _MEASURED and observed not in (None, "none") else ""
+        lead = f"{_amount(check)}. " if name in _MEASURED and observed not in (None, "none", 0.0) else ""
         return lead + check.output
     match name:
         case "database" | "writes":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -135,7 +135,9 @@ async def save_typed(
         )
     answers, wrong = check_typed(asked, typed, strict=strict)
     if wrong:
-        return [_error_of(error, asked) for error in wrong]
+        live = [ticket.ticket_id for ticket in booking.tickets if ticket.state != "void"]
+        numbers = {ticket_id: number for number, ticket_id in enumerate(live, 1)} if only is None else {}
+        return [_error_of(error, asked, numbers) for error in wrong]
     if answers:
         await save_answers(request, event, booking, answers)
     return []
@@ -165,14 +167,15 @@ def _show(asked: Asked, typed: Form | None, *, fixed: bool, wrong: set[str]) -> 
     return QuestionField(field, asked.question, value, fixed, asked.outdated, missing)
 
 
-def _error_of(error: FieldError, asked: Sequence[Asked]) -> FormError:
-    """Return an error with the question that it is about: the summary names the question."""
+def _error_of(error: FieldError, asked: Sequence[Asked], numbers: Mapping[UUID, int]) -> FormError:
+    """Return an error with the question that it is about, and the number of its ticket: for the summary."""
     each = next(each for each in asked if f"/{_field_of(each)}" == error.pointer)
     if error.code == "answer-missing" and each.question.kind == "consent":
         return FormError(
             _field_of(each), f"“{_short(each.question.label)}”: you need to agree to this to pay."
         )
-    return FormError(_field_of(each), f"“{_short(each.question.label)}”: {sentence_about(error)}")
+    ticket = f"Ticket {numbers[each.subject_id]}, " if each.subject_id in numbers else ""
+    return FormError(_field_of(each), f"{ticket}“{_short(each.question.label)}”: {sentence_about(error)}")
 
 
 def _short(label: str) -> str:
