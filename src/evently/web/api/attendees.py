@@ -15,8 +15,9 @@ from evently.db import Database
 from evently.kit.ids import EventId, reference_of, show_id
 from evently.questions import GivenAnswer, Question
 from evently.sales.states import TicketState
-from evently.web.api.analytics.exports import BYTE_ORDER_MARK, CSV, ByteOrderMark, cell, encode_rows
+from evently.web.api.analytics.exports import ByteOrderMark
 from evently.web.api.tickets.views import AttendeeName
+from evently.web.cells import BYTE_ORDER_MARK, CSV, cell, encode_rows
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.context import Response
 from evently.web.edge.downloads import Download

@@ -5,10 +5,7 @@ No cell of it can run as a formula in a spreadsheet.
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated, Final, TypeAlias
@@ -16,7 +13,7 @@ from typing import Annotated, Final, TypeAlias
 from evently.analytics.export import ExportedBooking, export_bookings
 from evently.kit.ids import EventId, reference_of, show_id
 from evently.kit.money import exponent_of
-from evently.kit.visible import is_visible
+from evently.web.cells import BYTE_ORDER_MARK, CSV, cell, encode_rows
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.context import Response
 from evently.web.edge.downloads import Download
@@ -24,17 +21,6 @@ from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, QueryParameter, get
 from evently.web.services import Request
 
-CSV: Final = "text/csv; charset=utf-8; header=present"
-# By this, spreadsheets recognise UTF-8; without it, Excel reads `ZoÃ«` for `Zoë`
-BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-# Spreadsheets run a cell that begins with one of these characters as a formula (OWASP, CSV injection); some
-# do so for the full-width and small forms too.
-_FORMULA: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
-_IS_FORMULA: Final = re.compile(f"[{_FORMULA}]").match
-# Between two cells: what depends on the spreadsheet's language, and line breaks
-_SEPARATORS: Final = frozenset(",;|\t\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
-# Any other text is harmless: in names and e-mails, these characters follow a letter
-_SUSPECT: Final = re.compile(f"(?:^|[^0-9A-Za-z.])[{_FORMULA}]")
 _COLUMNS: Final = (
     "reference",
     "booking_id",
@@ -127,21 +113,6 @@ def _row(booking: ExportedBooking) -> tuple[str | int, ...]:
     )
 
 
-def cell(text: str | None) -> str:
-    """Return the text of a cell, escaped so that no spreadsheet runs it, or a part of it, as a formula.
-
-    A cell begins at the start and after every separator. Spreadsheets skip quotes, spaces and characters that
-    cannot be seen before it.
-    """
-    if not text or not _SUSPECT.search(text):
-        return text or ""
-    escaped, begins = "", True
-    for character in text:
-        escaped += f"'{character}" if begins and _IS_FORMULA(character) else character
-        begins = character in _SEPARATORS or (begins and (character == '"' or not is_visible(character)))
-    return escaped
-
-
 def decimal(amount_minor: int, currency: str) -> str:
     """Return an amount as a decimal number, such as `50.00`."""
     exponent = exponent_of(currency)
@@ -155,13 +126,6 @@ def decimal(amount_minor: int, currency: str) -> str:
 def instant(at: datetime | None) -> str:
     """Return an instant in UTC, to the second."""
     return "" if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def encode_rows(rows: Iterable[Sequence[str | int]]) -> bytes:
-    """Return rows as lines of CSV."""
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerows(rows)
-    return written.getvalue().encode()
 
 
 routes: Final = [export_event_bookings]

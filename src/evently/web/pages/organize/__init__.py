@@ -11,6 +11,7 @@ tickets   ticket types and pools; codes: promo codes; terms: money back, names, 
 ending    cancelling, deleting a draft, using an event again
 saving    errors at their fields, and both versions when two people edit
 typed     what organizers type: times, prices, shares
+money     money statements, the proof
 bookings  finding bookings; one with its story, and what is done when a buyer calls
 seats     zones, blocks and the state of every seat of an event
 questions what buyers are asked
@@ -37,6 +38,7 @@ from evently.web.pages.organize import (
     home,
     keys,
     live,
+    money,
     people,
     questions,
     seat_maps,
@@ -54,6 +56,7 @@ routes: Final = [
     *events.routes,
     *live.routes,
     *bookings.routes,
+    *money.routes,
     *analytics.routes,
     *editing.routes,
     *tickets.routes,

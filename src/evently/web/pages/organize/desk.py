@@ -53,6 +53,8 @@ TABS: Final = (
             Tab("bookings", "Bookings"),
             Tab("analytics", "Figures"),
             Tab("waitlist", "Waitlist"),
+            Tab("money", "Money"),
+            Tab("journal", "Proof"),
         ),
     ),
     Group(
@@ -76,6 +78,7 @@ PLACES: Final = (
         "",
         (
             Tab("", "Events", "door"),
+            Tab("money", "Money"),
             Tab("venues", "Venues", "door"),
             Tab("people", "People"),
             Tab("keys", "API keys", "owner"),
