@@ -26,7 +26,9 @@ async def see(page: Page, event: Event) -> None:
 
 async def lasso(page: Page, left: float, top: float, right: float, bottom: float) -> None:
     """Draw a line around a part of the map, in shares of its width and height."""
-    box = await page.locator("svg.seat-picture").bounding_box()
+    picture = page.locator("svg.seat-picture")
+    await picture.evaluate("node => node.scrollIntoView({block: 'center', behavior: 'instant'})")
+    box = await picture.bounding_box()
     assert box is not None
     corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
     places = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in corners]
