@@ -427,6 +427,18 @@ WAITLIST: Final = [
     ),
 ]
 DOOR: Final = [
+    Mutant(
+        "what was undone outlives its cancellation",
+        bookings,
+        "batch.used_changed.pop(ticket.ticket_id, None)",
+        "pass",
+    ),
+    Mutant(
+        "a ticket that its holder kept is taken over",
+        bookings,
+        "if returned.returning_since is None:",
+        'if returned.state == "used":',
+    ),
     Mutant("a ticket admits twice", check_ins, "if found.check_in.inside:", "if False:"),
     Mutant("a ticket admits twice in a batch", check_ins, "batch.check_ins[ticket_id] = check_in", "pass"),
     Mutant(

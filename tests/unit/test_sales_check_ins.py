@@ -86,6 +86,23 @@ STORIES: Final = {
         undo t                 -> accepted
         cancel A               -> cancelled
     """,
+    "a ticket is cancelled in the batch that undoes its check-in": """
+        book A 2               -> booked
+        scan A 1 scan=s        -> accepted
+        undo s                 -> accepted
+        & cancel A             -> cancelled
+        scan A 1               -> cancelled
+    """,
+    "who came by mistake keeps a returned ticket": """
+        book A 10              -> booked
+        return A 2             -> booked
+        scan A 1               -> accepted
+        join C 1               -> waiting
+        entry C                -> offered
+        scan A 2 scan=s        -> accepted
+        undo s                 -> accepted
+        accept C               -> offer-expired
+    """,
     "only the last check-in is undone, and who had been in before is outside then": """
         book A 1               -> booked
         scan A 1 scan=s        -> accepted

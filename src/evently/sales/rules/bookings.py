@@ -82,7 +82,10 @@ def _wrongly_paid(sale: Sale, booking: Booking, command: ConfirmBooking) -> No |
 
 
 def replacement_used(batch: Batch, booking: Booking) -> No | None:
-    """Refuse when a returned ticket that an offer is to replace has been used at the door meanwhile."""
+    """Refuse when a returned ticket that an offer is to replace has been used at the door meanwhile.
+
+    Its holder has kept it then, also when the check-in was undone.
+    """
     for ticket in valid_tickets(booking):
         if ticket.replaces is not None:
             returned = next(
@@ -91,7 +94,7 @@ def replacement_used(batch: Batch, booking: Booking) -> No | None:
                 for each in other.tickets
                 if each.ticket_id == ticket.replaces
             )
-            if returned.state == "used":
+            if returned.returning_since is None:
                 return No(SalesRefusal.OFFER_EXPIRED, "ticket_used")
     return None
 
@@ -299,6 +302,8 @@ def void_tickets(
     tickets = with_void(booking, [ticket.ticket_id for ticket in chosen])
     whole = all(ticket.state == "void" for ticket in tickets)
     batch.voided += [ticket.ticket_id for ticket in chosen]
+    for ticket in chosen if batch.used_changed else ():  # its check-in was undone in this batch
+        batch.used_changed.pop(ticket.ticket_id, None)
     refund_id = batch.new_id() if refund_minor else None
     parts, postings = (
         ((), [])
