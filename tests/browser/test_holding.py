@@ -94,6 +94,7 @@ async def test_one_minute_before_the_end_a_dialog_offers_more_time(
         await page.get_by_role("button", name="Hold").click()
         held, dialog = page.url, page.get_by_role("dialog", name="One minute left")
         await expect(page.get_by_role("button", name="I need more time")).to_be_visible()
+        await expect(page.locator(".hold")).to_contain_text("for another")  # the script counts
         await page.clock.run_for(8 * 60_000)
         await expect(dialog).to_be_hidden()
         await page.clock.run_for(65_000)
@@ -113,11 +114,13 @@ async def test_one_minute_before_the_end_a_dialog_offers_more_time(
         await page.keyboard.press("Escape")
         await expect(dialog).to_be_hidden()
         await page.goto("/")  # the time is the server's: nearly ten minutes are left of it
+        await expect(page.get_by_role("region", name="Held for you")).to_contain_text("for another")
         await page.clock.run_for(9 * 60_000 + 5_000)
         await expect(dialog).to_be_visible()
         await keep.press("Enter")
         await expect(page).to_have_url(held)
         await expect(page.get_by_role("button", name="I need more time")).to_have_count(0)
+        await expect(page.locator(".hold")).to_contain_text("for another")
         await page.clock.run_for(9 * 60_000 + 5_000)
         await expect(dialog).to_contain_text("They cannot be held any longer.")
         await expect(keep).to_have_count(0)
