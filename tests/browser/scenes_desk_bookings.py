@@ -37,3 +37,7 @@ async def photograph(gallery: Gallery, office: BoxOffice, url: str) -> None:
     await gallery.shot("desk-booking", whole=True, narrow=True)
     await page.goto(f"{booking}/cancel")
     await gallery.shot("desk-booking-cancel", narrow=True)
+    event = address.removesuffix("/bookings")
+    for name in ("money", "journal"):
+        await page.goto(f"{event}/{name}")
+        await gallery.shot(f"desk-booking-{name}", whole=True, narrow=True)
