@@ -29,12 +29,13 @@ from evently.catalogue import (
 )
 from evently.db import Connection, Database
 from evently.kit.complaints import Complaints
+from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.errors import CommonRefusal, Refusal, Refused
 from evently.kit.ids import NO_ID, new_id
 from evently.kit.shapes import WallTime, fields_set, items, text
 from evently.organizing.copies import EventCopy, copy_event
 from evently.organizing.edits import Edited, lock_for_edit, write_version
-from evently.organizing.events import EventChanges, cancel_event, change_event, terms_of
+from evently.organizing.events import EventChanges, cancel_event, change_event, publish_event, terms_of
 from evently.organizing.recurrence import DATES_MAX, BadRuleError, dates_by
 
 # Seats that one request copies: a second of work
@@ -139,15 +140,24 @@ async def change_series(
 
 
 async def publish_series(
-    database: Database, series_id: UUID, publish: Edit, now: datetime
+    database: Database,
+    series_id: UUID,
+    now: datetime,
+    denominations: Denominations = iso_denomination,
+    *,
+    paid_online: bool = True,
 ) -> list[EditedDate]:
-    """Publish the drafts of a series that have not begun."""
+    """Publish the drafts of a series that have not begun, each as `publish_event` does."""
     drafts = [
         event
         for event in await catalogue.list_dates(database, series_id)
         if event.state == "draft" and event.starts_at > now
     ]
-    return await _edit_all(database, drafts, publish)
+    return await _edit_all(
+        database,
+        drafts,
+        lambda tx, event_id: publish_event(tx, event_id, now, denominations, paid_online=paid_online),
+    )
 
 
 async def cancel_series(

@@ -11,11 +11,10 @@ import msgspec
 
 from evently import catalogue, organizing
 from evently.catalogue import Event
-from evently.db import Connection
 from evently.kit.errors import CommonRefusal
 from evently.kit.ids import NO_ID, EventId, SeriesId, show_id
 from evently.kit.shapes import WallTime, copy_fields
-from evently.organizing import Edited, EditedDate, NewDates, SeriesChanges
+from evently.organizing import EditedDate, NewDates, SeriesChanges
 from evently.sales.outcomes import SalesRefusal
 from evently.web.api.catalogue.shapes import EventIdText, SeriesIdText, State
 from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
@@ -141,7 +140,15 @@ async def change_series(
 )
 async def publish_series(request: Request, series_id: FromPath[SeriesId]) -> Response[EditedSeriesView]:
     """Publish the drafts of a series."""
-    return _answer(request, series_id, await publish_drafts(request, series_id))
+    context = request.context
+    results = await organizing.publish_series(
+        context.database,
+        series_id,
+        context.clock(),
+        context.checkout.denominations,
+        paid_online=context.checkout.gateway is not None,
+    )
+    return _answer(request, series_id, results)
 
 
 @post(
@@ -173,19 +180,6 @@ async def cancel_series(
         context.database, series_id, context.clock(), keeps_door=keep_door_money
     )
     return _answer(request, series_id, results)
-
-
-async def publish_drafts(request: Request, series_id: UUID) -> list[EditedDate]:
-    """Publish the drafts of a series, with the gateway of this installation."""
-    context, now = request.context, request.context.clock()
-    checkout = context.checkout
-
-    async def publish(tx: Connection, event_id: UUID) -> Edited:
-        return await organizing.publish_event(
-            tx, event_id, now, checkout.denominations, paid_online=checkout.gateway is not None
-        )
-
-    return await organizing.publish_series(context.database, series_id, publish, now)
 
 
 def _answer(request: Request, series_id: UUID, results: Sequence[EditedDate]) -> Response[EditedSeriesView]:

@@ -13,6 +13,7 @@ saving    errors at their fields, and both versions when two people edit
 typed     what organizers type: times, prices, shares
 money     money statements, the proof
 bookings  finding bookings; one with its story, and what is done when a buyer calls
+dates     the dates of a series: add, publish, change, cancel
 seats     zones, blocks and the state of every seat of an event
 questions what buyers are asked
 door      what happens at the door, conflicts, the phones that scan, what is allowed
@@ -31,6 +32,7 @@ from evently.web.pages.organize import (
     bookings,
     codes,
     creating,
+    dates,
     door,
     editing,
     ending,
@@ -59,6 +61,7 @@ routes: Final = [
     *money.routes,
     *analytics.routes,
     *editing.routes,
+    *dates.routes,
     *tickets.routes,
     *codes.routes,
     *terms.routes,

@@ -61,6 +61,7 @@ TABS: Final = (
         "Set up",
         (
             Tab("edit", "Details"),
+            Tab("dates", "Dates"),
             Tab("tickets", "Tickets"),
             Tab("seats", "Seats", "door"),
             Tab("codes", "Codes"),
