@@ -15,6 +15,7 @@ from evently.config import Config
 from evently.db import Database
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
+from evently.organizing import NewDates, add_dates
 from evently.seating import add_seat_map
 from evently.web.application import all_routes
 from evently.web.edge.access import Policy
@@ -48,6 +49,9 @@ async def stage(shared_database_url: str) -> AsyncIterator[Stage]:
         event, draft = await office.open_event(), await office.open_event(publish=False)
         async with office.context.database.transaction() as tx:
             seat_map = await add_seat_map(tx, organizer_id, office.venue.venue_id, HALL, utc_now())
+            dates = await add_dates(tx, event.event_id, NewDates(rule="FREQ=DAILY;COUNT=2"), utc_now())
+        (series_id,) = {date.series_id for date in dates}
+        assert series_id is not None
         elsewhere = await make_organizer(office.context.database)
         actors = {
             "nobody": {},
@@ -62,6 +66,7 @@ async def stage(shared_database_url: str) -> AsyncIterator[Stage]:
             "event_id": show_id("evt", event.event_id),
             "venue_id": show_id("ven", office.venue.venue_id),
             "seat_map_id": show_id("smp", seat_map.seat_map_id),
+            "series_id": show_id("ser", series_id),
         }
         yield Stage(office, actors, values, show_id("evt", draft.event_id))
 
