@@ -4,6 +4,7 @@
 ALTER TABLE email_codes
 -- squawk-ignore ban-drop-constraint
 DROP CONSTRAINT email_codes_purpose_ck,
+-- squawk-ignore ban-drop-constraint
 DROP CONSTRAINT email_codes_person_ck,
 ADD CONSTRAINT email_codes_purpose_ck CHECK (
     purpose IN ('sign_in', 'new_password', 'new_email', 'old_email')
