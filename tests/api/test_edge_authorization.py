@@ -138,8 +138,12 @@ async def ask(stage: Stage, operation: Route, headers: Headers, **values: str) -
                 known or str((parameter["schema"].get("examples") or ["nothing"])[0]),
             )
     body = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+    stays_open = operation.path.endswith("/stream")
     answer = await stage.office.client.request(
-        operation.method, path, headers=headers, json=body if body is not None else None
+        "HEAD" if stays_open else operation.method,
+        path,
+        headers=headers,
+        json=body if body is not None else None,
     )
     assert answer.status_code < 500, answer.text
     return int(answer.status_code)

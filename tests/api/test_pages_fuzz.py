@@ -21,6 +21,7 @@ from tests.support.visitor import Visitor
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAGES = [route for route in all_routes() if route.is_page]
 UNLIMITED = {name: 0 for name in Config.__struct_fields__ if name.startswith("rate_")}
+STREAMS = {"/organize/events/{event_id}/evening"}  # they stay open, so only their head is read
 REQUESTS = 30
 MARKUP = ("<script>alert", '" onload="alert')
 TEXTS = (
@@ -109,7 +110,10 @@ async def send(visitor: Visitor, route: Route, address: str, body: bytes, site: 
         "sec-fetch-site": site,
     }
     return await visitor.client.request(
-        route.method, address, headers=headers, content=None if route.method == "GET" else body
+        "HEAD" if route.path in STREAMS else route.method,
+        address,
+        headers=headers,
+        content=None if route.method == "GET" else body,
     )
 
 
@@ -128,7 +132,8 @@ async def test_no_page_breaks_and_none_repeats_markup(stage: Stage, route: Route
         answer = await send(visitor, route, f"{address}?{query}", body, "same-origin")
         case = (answer.status_code, route.method, address, query, body)
         assert answer.status_code < 500, case
-        assert not any(text in answer.text for text in MARKUP), case
+        if not answer.headers.get("content-type", "").startswith("application/json"):  # no browser renders it
+            assert not any(text in answer.text for text in MARKUP), case
         cookies = answer.headers.get_list("set-cookie")
         assert not any("evil" in cookie for cookie in cookies), case
         if answer.status_code == 303:
@@ -137,7 +142,7 @@ async def test_no_page_breaks_and_none_repeats_markup(stage: Stage, route: Route
             assert not location.startswith("//"), case
         elif answer.headers["content-type"].startswith("text/html"):
             assert "script-src 'self'" in answer.headers["content-security-policy"], case
-            assert "<h1" in answer.text, case
+            assert "<h1" in answer.text or route.path in STREAMS, case
         else:
             assert answer.headers["x-content-type-options"] == "nosniff", case
 
