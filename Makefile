@@ -4,6 +4,8 @@ PORT ?= 8000
 DATA ?= var/data
 VENV := .venv
 BIN := $(VENV)/bin
+# One more than there are cores: tests wait for browsers and databases
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 .PHONY: up test check bench gallery fmt openapi lock clean
 
@@ -11,7 +13,7 @@ up: $(VENV)/run.stamp ## install, start PostgreSQL, migrate, seed the demo, serv
 	@$(BIN)/evently serve --demo --host localhost --port $(PORT) --data $(DATA)
 
 test: $(VENV)/dev.stamp $(VENV)/programs.stamp ## run all tests
-	@$(BIN)/python -m pytest -n auto --dist worksteal
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: $(VENV)/dev.stamp ## format, lint, types, import contracts, migrations, tests: what CI runs
 	$(BIN)/ruff format --check .

@@ -14,7 +14,7 @@ WHERE
         WHERE
             tickets.event_id = bookings.event_id
             AND tickets.booking_id = bookings.booking_id
-            AND tickets.state = 'valid'
+            AND tickets.state IN ('valid', 'used')
     ) != :units::integer;
 
 -- name: count_bookings
@@ -28,7 +28,7 @@ FROM pools
 LEFT JOIN (
     SELECT tickets.event_id, count(*) AS valid
     FROM tickets
-    WHERE tickets.event_id = ANY(:event_ids::uuid[]) AND tickets.state = 'valid'
+    WHERE tickets.event_id = ANY(:event_ids::uuid[]) AND tickets.state IN ('valid', 'used')
     GROUP BY tickets.event_id
 ) AS counted ON counted.event_id = pools.event_id
 WHERE

@@ -400,7 +400,9 @@ async def test_administrators_list_search_and_look(office: BoxOffice) -> None:
         )
     page = await office.client.get("/v1/admin/users?limit=2", headers=root)
     assert [user["email"] for user in page.json()["data"]] == ["p2@example.org", "p1@example.org"]
-    assert page.json()["data"][0].keys() == {"id", "email", "name", "role", "created_at", "erased_at"}
+    assert page.json()["data"][0].keys() == {
+        "id", "email", "name", "role", "created_at", "erased_at", "locked_at",
+    }  # fmt: skip
     assert 'rel="next"' in page.headers["link"]
     rest = await office.client.get(
         f"/v1/admin/users?limit=100&after={page.json()['next_cursor']}", headers=root

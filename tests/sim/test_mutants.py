@@ -338,7 +338,7 @@ RELEASES: Final = [
         "ends = [self.ends_at(type_id)] if self.set_asides.get(type_id) else []",
         "ends = []",
     ),
-    Mutant("a cancelled sale releases", state, 'if self.state != "open" or (self', "if (self"),
+    Mutant("a cancelled sale releases", state, 'if self.state != "open" or (', "if ("),
 ]
 WAITLIST: Final = [
     Mutant(
@@ -406,7 +406,9 @@ WAITLIST: Final = [
         'offers.end_offer(sale, batch, booking, "lapsed")',
         "pass",
     ),
-    Mutant("a used ticket goes to somebody else", bookings, 'if returned.state == "used":', "if False:"),
+    Mutant(
+        "a used ticket goes to somebody else", bookings, "if returned.returning_since is None:", "if False:"
+    ),
     Mutant(
         "whose ticket was taken is not paid back",
         bookings,

@@ -383,6 +383,7 @@ REQUIRED: Final = {
     "pool_ids",
     "TicketTypeRetired": "ticket_type_id",
     "ConditionsPut": "version conditions",
+    "TicketsExchanged": "booking_id ticket_ids freed seats voided issued person_id",
     "TicketCheckedIn": "booking_id ticket_id scan_id",
     "TicketCheckedOut": "booking_id ticket_id scan_id",
     "CheckInUndone": "booking_id ticket_id scan_id",
