@@ -158,7 +158,7 @@ class Access:
             return owner.organizer_id
         if actor.kind == "api_key" and actor.organizer_id == owner.organizer_id:
             check_scope(actor, wanted.scope)
-        belongs = await self.is_member(actor, owner.organizer_id, "door", None)
+        belongs = await self.is_member(actor, owner.organizer_id, "door", None, certainly=True)
         if not belongs and (hides or not owner.public):
             raise Refused(CommonRefusal.NOT_FOUND)
         raise Refused(CommonRefusal.FORBIDDEN, "role", role=wanted.role)
