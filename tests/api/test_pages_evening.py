@@ -16,6 +16,8 @@ from evently import organizing
 from evently.analytics import Forecast
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
+from evently.kit.money import Money
+from evently.organizing import NewPool, NewTicketType, SaleTerms
 from evently.sales.terms import Conditions
 from evently.web.evening import EveningView, show_evening
 from evently.web.pages.organize.live import _outlook
@@ -60,6 +62,23 @@ async def test_a_manager_sees_the_sale(office: BoxOffice) -> None:
     ]
     assert "100.00" in figure(text, "money")
     assert 'class="curve-line"' in text, "the curve stands there without script"
+
+
+async def test_a_place_that_two_pools_count_is_one_place(office: BoxOffice) -> None:
+    """A hundred early birds in a hall of five hundred are five hundred places, and four tickets are four."""
+    terms = SaleTerms(
+        currency="EUR",
+        pools=(NewPool("Hall", 500), NewPool("Early", 100)),
+        ticket_types=(
+            NewTicketType(name="Early bird", price=Money(1500, "EUR"), pools=("Hall", "Early")),
+            NewTicketType(name="Regular", price=Money(2500, "EUR"), pools=("Hall",)),
+        ),
+    )
+    desk = await open_desk(office, "manager", terms=terms)
+    await office.book(desk.event, office.as_buyer(), 4)
+    await office.deliver()
+    text = await read(office, desk.visitor, desk.event)
+    assert [figure(text, place) for place in ("sold", "sold-of", "left")] == ["4", "of 500 sold", "496"]
 
 
 async def test_the_door_sees_no_money(office: BoxOffice) -> None:

@@ -25,6 +25,7 @@ from evently.db import Connection, Database, Record, load_queries
 from evently.kit.clock import Clock
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.memory import Memory
+from evently.sales.reads import Places, list_places
 from evently.sales.states import SaleState
 
 sql: Final = load_queries(__name__)
@@ -62,10 +63,11 @@ class TypeNow(NamedTuple):
 class Evening(msgspec.Struct, frozen=True):
     """The figures of a sale.
 
-    `pools` and `state` are as of the journal row `seq`, at `at`; `sums`, `revenue`, `conversions`, `minutes`
-    and `today` (tickets since midnight at the venue) are as of the row `counted_seq`. `minutes`: tickets that
-    were sold in each minute with sales, cancelled ones included, in order. `left`: tickets that are not sold
-    yet, held ones included; `available`: those that can be booked now.
+    `pools`, `places` (each place once, however many pools count it) and `state` are as of the journal row
+    `seq`, at `at`; `sums`, `revenue`, `conversions`, `minutes` and `today` (tickets since midnight at the
+    venue) are as of the row `counted_seq`. `minutes`: tickets that were sold in each minute with sales,
+    cancelled ones included, in order. `left`: tickets that are not sold yet, held ones included;
+    `available`: those that can be booked now.
     """
 
     event_id: UUID
@@ -82,6 +84,7 @@ class Evening(msgspec.Struct, frozen=True):
     time_zone: str
     currency: str
     pools: list[PoolNow]
+    places: Places
     types: list[TypeNow]
     left: int
     available: int
@@ -91,26 +94,6 @@ class Evening(msgspec.Struct, frozen=True):
     today: int
     minutes: list[tuple[datetime, int]]
     forecast: Forecast
-
-    @property
-    def capacity(self) -> int:
-        """The units that all pools may sell."""
-        return sum(pool.capacity for pool in self.pools)
-
-    @property
-    def held(self) -> int:
-        """The units that are held now."""
-        return sum(pool.held for pool in self.pools)
-
-    @property
-    def sold(self) -> int:
-        """The units that are sold now."""
-        return sum(pool.sold for pool in self.pools)
-
-    @property
-    def set_aside(self) -> int:
-        """The units that are kept for the waitlist."""
-        return sum(pool.set_aside for pool in self.pools)
 
     def paces(self) -> list[int]:
         """Return the tickets of the last minute, the last five, and the last fifteen, all of them full."""
@@ -193,6 +176,7 @@ async def read_evening(
         time_zone=row["time_zone"],
         currency=row["currency"],
         pools=pools,
+        places=(await list_places(snapshot, [event_id])).get(event_id, Places()),
         types=types,
         left=left,
         available=tickets_available(types, pools),

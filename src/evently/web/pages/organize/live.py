@@ -274,7 +274,7 @@ def _curve(evening: Evening, zone: ZoneInfo) -> Curve | None:
     every = max(1, len(times) // _POINTS_MAX)
     chosen = [*range(0, len(times) - 1, every), len(times) - 1]
     length = max((times[-1] - times[0]).total_seconds(), 60.0)
-    most = max(evening.capacity, totals[-1], 1)
+    most = max(evening.places.capacity, totals[-1], 1)
     points = [
         (
             width * (times[number] - times[0]).total_seconds() / length,
