@@ -178,6 +178,7 @@ async def test_a_door_without_a_network_goes_on_and_merges(
     async with opened(browser, server) as page:
         await enrol(office, door, page, gate="East gate")
         await expect(page.locator("[data-list]")).to_contain_text("4 codes")
+        await expect(page.locator("[data-door][data-kept=yes]")).to_be_attached()  # by the service worker
         late = (await office.book(door.event, office.as_buyer(), 1)).json()["tickets"][0]["code"]
         await page.context.set_offline(True)
         await type_code(page, door.tickets[0]["code"])

@@ -60,7 +60,10 @@ async def streaming(url: str, event: Event, *, socket: bool) -> AsyncIterator[He
 
 
 class Follower(Heard):
-    """A reader who opens a stream again when it ends, as docs/live.md says; `opened_at`: each attempt."""
+    """A reader who opens a stream again when it ends, as docs/live.md says.
+
+    `opened_at`: the moment that it chose for each attempt. A busy machine begins some of them later.
+    """
 
     def __init__(self, url: str, event: Event, *, socket: bool) -> None:
         super().__init__()
@@ -71,15 +74,18 @@ class Follower(Heard):
 
     async def follow(self) -> None:
         """Follow the event until this is cancelled."""
+        clock = asyncio.get_running_loop().time
+        self.opened_at.append(clock())
         while True:
-            self.opened_at.append(asyncio.get_running_loop().time())
             path = _path(self._event) + (f"?since={self.messages[-1].id}" if self.messages else "")
             with suppress(httpx2.HTTPError, OSError, WebSocketException):
                 await (self.listen(self._url, path) if self._socket else self.read(self._url, path))
             if self.messages and self.messages[-1].name == "end":
                 assert self.messages.pop().data["reason"] == "stopping"
             self.forget_part()
-            await asyncio.sleep(random.uniform(1, 5) if self._socket else (self.retry or 1_000) / 1_000)
+            pause = random.uniform(1, 5) if self._socket else (self.retry or 1_000) / 1_000
+            self.opened_at.append(clock() + pause)
+            await asyncio.sleep(pause)
 
 
 @asynccontextmanager
