@@ -13,6 +13,7 @@ import pytest
 
 from evently.kit.ids import show_id
 from evently.kit.money import Money
+from evently.organizing import NewPool, NewTicketType, SaleTerms
 from evently.sales.terms import Conditions, Fees, RefundWindow
 from evently.web.application import FACES, PAGES
 from evently.web.edge.assets import asset_address
@@ -561,3 +562,57 @@ async def test_a_session_that_ends_in_a_checkout_leads_back_to_the_booking(offic
     buyer.client.cookies.set("evently", kept, domain="evently.test")
     await buyer.read(f"/login?next={booking}")
     assert buyer.heading() == "Pay for 1 ticket", "logged in, the hold is where it was"
+
+
+async def test_tickets_are_offered_to_the_waitlist_only_while_nobody_else_can_book(office: BoxOffice) -> None:
+    event, session = await office.open_event(capacity=4), office.as_buyer()
+    booking = (await office.book(event, session, quantity=2)).json()
+    address, buyer = f"/bookings/{booking['id']}", Visitor(office, session)
+    text = await buyer.read(f"{address}/cancel")
+    assert "formaction" not in text
+    assert "others can still book such tickets" in text
+    tickets = [each["id"] for each in booking["tickets"]]
+    await buyer.send(f"{address}/return", {"ticket": tickets[0]})
+    assert buyer.status == 409, "and it is the rule that decides"
+    other = (await office.book(event, office.as_buyer(), quantity=2)).json()
+    text = await buyer.read(f"{address}/cancel")
+    assert f'formaction="{address}/return"' in text
+    assert "others can still book" not in text
+    await buyer.send(f"{address}/return", {"ticket": tickets[0]})
+    assert buyer.path == address
+    assert "Offered to the waitlist" in buyer.text
+    text = await buyer.read(f"{address}/cancel")
+    assert "Offered to the waitlist now" in text
+    assert f'formaction="{address}/return"' in text, "the other ticket"
+    await buyer.send(f"{address}/return", {"ticket": tickets[1]})
+    text = await buyer.read(f"{address}/cancel")
+    assert "formaction" not in text
+    assert "cannot go to the waitlist" not in text, "both are there already"
+    assert other["state"] == "confirmed"
+
+
+async def test_of_two_ticket_types_the_page_says_which_tickets_the_waitlist_gets(office: BoxOffice) -> None:
+    types = tuple(
+        NewTicketType(name=name, price=Money(0, "EUR"), pools=(name,)) for name in ("Stalls", "Balcony")
+    )
+    event = await office.open_event(
+        terms=SaleTerms(
+            currency="EUR", pools=(NewPool("Stalls", 1), NewPool("Balcony", 5)), ticket_types=types
+        )
+    )
+    ids, session = await office.types(event), office.as_buyer()
+    lines = [{"ticket_type_id": ids[name], "quantity": 1} for name in ("Stalls", "Balcony")]
+    booking = (await office.place(event, session, *lines)).json()
+    buyer = Visitor(office, session)
+    text = await buyer.read(f"/bookings/{booking['id']}/cancel")
+    assert text.count("Only to cancel: others can still book such tickets") == 1
+    assert text.index("Only to cancel") > text.index("Balcony") > text.index("Stalls")
+    assert "formaction" in text
+    await office.context.database.fetch(
+        "UPDATE sales SET on_sale_at = now() - interval '2 days', off_sale_at = now() - interval '1 day' "
+        "WHERE event_id = $1",
+        event.event_id,
+    )
+    text = await buyer.read(f"/bookings/{booking['id']}/cancel")
+    assert "formaction" not in text
+    assert "They cannot go to the waitlist: the sale has ended." in text

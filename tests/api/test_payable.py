@@ -214,7 +214,7 @@ async def test_a_sum_that_the_gateway_does_not_take_is_refused_before_there_is_a
     for path in ("quote", "bookings"):
         refused = await office.client.post(f"{where}/{path}", json={"lines": lines}, headers=headers)
         assert code_of(refused, 409) == "amount-not-payable"
-        assert refused.json()["detail"] == "1200000.00 EUR cannot be paid online: at most 999999.99 EUR."
+        assert refused.json()["detail"] == "1,200,000.00 EUR cannot be paid online: at most 999,999.99 EUR."
     lines[0]["quantity"] = 4
     placed = await office.client.post(f"{where}/bookings", json={"lines": lines}, headers=headers)
     assert (placed.status_code, placed.json()["state"]) == (201, "held")

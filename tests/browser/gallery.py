@@ -322,10 +322,6 @@ async def paying(gallery: Gallery, scenes: Scenes, buyer: Buyer) -> None:
     await page.locator("input[name=ticket]").first.check()
     await page.get_by_role("button", name="Cancel the chosen tickets").click()
     await gallery.shot("cancelled-partly")
-    await page.goto(f"{held}/cancel")
-    await page.locator("input[name=ticket]").first.check()
-    await page.get_by_role("button", name="Return them").click()
-    await gallery.shot("returning-nobody-waits")
 
 
 async def after_booking(gallery: Gallery, scenes: Scenes, buyer: Buyer) -> None:
@@ -333,10 +329,16 @@ async def after_booking(gallery: Gallery, scenes: Scenes, buyer: Buyer) -> None:
     page = gallery.page
     brief = await scenes.book("brief", buyer)
     full = await scenes.book("full", buyer)
-    await page.goto(f"/bookings/{full}/cancel")
+    await gallery.visit("returning-choice", f"/bookings/{full}/cancel")
     await page.locator("input[name=ticket]").first.check()
     await page.get_by_role("button", name="Return them").click()
     await gallery.shot("returning")
+    shared, others = await scenes.sell_out("shared", buyer)
+    await page.goto(f"/bookings/{shared}/cancel")
+    await page.locator("input[name=ticket]").first.check()
+    await scenes.cancel_one(others)  # meanwhile
+    await page.get_by_role("button", name="Return them").click()
+    await gallery.shot("returning-nobody-waits")
     for name, booking in (await scenes.bookings_of(buyer)).items():
         await gallery.visit(name, f"/bookings/{booking}")
     await page.wait_for_timeout(5_000)

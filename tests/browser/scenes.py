@@ -85,6 +85,7 @@ class Scenes:
     arabic: str = ""
     japanese: str = ""
     made: dict[str, Event] = field(default_factory=dict)
+    other: dict[str, str] = field(default_factory=dict)  # the headers of another buyer
 
     async def buyer(self, context: BrowserContext, url: str) -> Buyer:
         """Put the session of a new person into a browser."""
@@ -105,6 +106,19 @@ class Scenes:
         assert answer.status_code == 201, answer.text
         booked: str = answer.json()["id"]
         return booked
+
+    async def sell_out(self, name: str, buyer: Buyer) -> tuple[str, str]:
+        """Book half of an event of four places for the buyer, and half for another; return both bookings."""
+        mine = await self.book(name, buyer)
+        answer = await self.office.book(self.made[name], self.other, 2)
+        return mine, answer.json()["id"]
+
+    async def cancel_one(self, booking: str) -> None:
+        """Cancel a ticket of the other buyer's booking."""
+        answer = (await self.office.client.get(f"/v1/bookings/{booking}", headers=self.other)).json()
+        chosen = {"ticket_ids": [answer["tickets"][0]["id"]]}
+        cancelled = await self.office.post(f"/v1/bookings/{booking}/cancel", self.other, **chosen)
+        assert cancelled.status_code == 200, cancelled.text
 
     async def hold(self, buyer: Buyer) -> str:
         """Hold tickets that are paid online."""
@@ -170,7 +184,7 @@ class Scenes:
 
 async def set_scenes(office: BoxOffice) -> Scenes:
     """Make the events, and return where they are."""
-    scenes = Scenes(office)
+    scenes = Scenes(office, other=office.as_buyer())
     await _make_plain(scenes)
     await _make_states(scenes)
     await _make_texts(scenes)
@@ -227,6 +241,7 @@ async def _make_states(scenes: Scenes) -> None:
         ("off", "The Rain Festival", _sale(None, {"Meadow": 4_500}, 60), 50),
         ("brief", "Ten Seconds of Fame", _sale(BRIEF, {"Seat": 1_500}, 60), 22),
         ("full", "Puppets in the Attic", _sale(ONLINE_FREE, {"Cushion": 0}, 2), 27),
+        ("shared", "Two Pianos, Four Chairs", _sale(ONLINE_FREE, {"Chair": 0}, 4), 28),
         ("waited", "The Smallest Theatre", _sale(ONLINE, {"Chair": 3_500}, 2), 29),
     ):
         scenes.made[name] = await _publish(scenes, title, terms, days=days)

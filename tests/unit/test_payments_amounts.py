@@ -110,7 +110,7 @@ def test_every_amount_that_can_be_paid_comes_back_as_it_was(currency: str) -> No
         ("HUF", 17_499, ("too_small", "175.00 HUF")),
         ("JPY", 49, ("too_small", "50 JPY")),
         ("EUR", 99_999_999, None),
-        ("EUR", 100_000_000, ("too_large", "999999.99 EUR")),
+        ("EUR", 100_000_000, ("too_large", "999,999.99 EUR")),
         ("IDR", 100_000_000, None),
         ("ISK", 999_999, None),
         ("ISK", 1_000_000, ("too_large", "999999 ISK")),

@@ -39,10 +39,10 @@ def exponent_of(currency: str) -> int:
 
 
 def show_money(amount_minor: int, currency: str) -> str:
-    """Return an amount as text for people, such as `50.00 EUR`."""
+    """Return an amount as text for people, such as `1,150.00 EUR`."""
     exponent = exponent_of(currency)
     if exponent == 0:
-        return f"{amount_minor} {currency}"
+        return f"{amount_minor:,} {currency}"
     sign = "-" if amount_minor < 0 else ""
     whole, rest = divmod(abs(amount_minor), 10**exponent)
-    return f"{sign}{whole}.{rest:0{exponent}d} {currency}"
+    return f"{sign}{whole:,}.{rest:0{exponent}d} {currency}"

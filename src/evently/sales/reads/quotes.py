@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -23,8 +23,14 @@ from evently.sales.reads.bookings import (
     list_upcoming_with_tickets,
     locate_booking,
 )
-from evently.sales.reads.sale import read_head, unlocked_by
-from evently.sales.rules.bookings import chosen_tickets, is_paid_at_door, not_cancellable, repayable
+from evently.sales.reads.sale import find_sale, read_head, unlocked_by
+from evently.sales.rules.bookings import (
+    chosen_tickets,
+    is_paid_at_door,
+    not_cancellable,
+    not_returnable,
+    repayable,
+)
 from evently.sales.rules.moves import is_due, not_exact, not_payable, valid_tickets
 from evently.sales.rules.placing import discounts_on, tickets_of
 from evently.sales.rules.pricing import Promise, TicketQuote, amounts_of, promise_to, quote_cancellation
@@ -158,6 +164,18 @@ async def find_cancellation_quote(
     if isinstance(quote, No):
         raise quote.as_error()
     return quote
+
+
+async def list_unreturnable(
+    database: Database, event_id: UUID, type_ids: Collection[UUID], now: datetime
+) -> dict[UUID, Refused]:
+    """Return why tickets of these ticket types cannot be returned to the waitlist; those that can: absent.
+
+    Returning them can still be refused: another person may cancel, or a hold expire, before.
+    """
+    sale = await find_sale(database, event_id)
+    found = {type_id: not_returnable(sale, type_id, now) for type_id in type_ids}
+    return {type_id: no.as_error() for type_id, no in found.items() if no is not None}
 
 
 async def list_tickets_ahead(tx: Connection, buyer_id: UUID, now: datetime) -> list[LosableTickets]:

@@ -545,8 +545,8 @@ def return_tickets(sale: Sale, batch: Batch, command: ReturnTickets) -> Outcome:
         return No(SalesRefusal.NOT_RETURNABLE, "passing_on")
     chosen = tuple([ticket for ticket in chosen if ticket.returning_since is None])
     for type_id in {ticket.ticket_type_id for ticket in chosen}:
-        if sale.available(sale.ticket_types[type_id]) > 0:
-            return No(SalesRefusal.NOT_SOLD_OUT, "still_available")
+        if no := not_returnable(sale, type_id, batch.now):
+            return no
     if not chosen:
         return Booked(booking)
     # After this point the tickets must be returned.
@@ -559,6 +559,15 @@ def return_tickets(sale: Sale, batch: Batch, command: ReturnTickets) -> Outcome:
     )
     batch.serve_waitlist = True
     return Booked(_set_returning(batch, booking, chosen, returning=True))
+
+
+def not_returnable(sale: Sale, type_id: UUID, now: datetime) -> No | None:
+    """Refuse when nobody waits for tickets of a ticket type: nothing is sold now, or others can book it."""
+    if no := not_selling(sale, sale.on_sale_at, sale.off_sale_at, now):
+        return no
+    if sale.available(sale.ticket_types[type_id]) > 0:
+        return No(SalesRefusal.NOT_SOLD_OUT, "still_available")
+    return None
 
 
 def keep_tickets(sale: Sale, batch: Batch, command: KeepTickets) -> Outcome:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -459,6 +459,7 @@ async def _cancel_page(
     except Refused as exc:
         refused = refused or exc
     currency, zone = found.booking.currency, found.event.place.zone
+    offers = await _find_returnable(request, found) if quote is not None else Returnable(frozenset(), None)
     refunds = (
         {show_id("tkt", each.ticket_id): Money(each.refund_minor, currency) for each in quote.tickets}
         if quote is not None
@@ -481,11 +482,38 @@ async def _cancel_page(
         terms=words.refund_terms(quote.conditions, quote.promise.starts_at, zone)
         if quote is not None
         else [],
+        offers=offers,
         chosen=set(form.all("ticket")),
         no=None if refused is None else _why_not(refused),
         nothing_chosen=nothing_chosen,
         key=new_key(),
     )
+
+
+async def _find_returnable(request: Request, found: BookingOnPage) -> Returnable:
+    """Return which tickets the waitlist would get, or why it gets none."""
+    mine = {
+        ticket.id: each.ticket_type_id
+        for ticket, each in zip(found.tickets, found.booking.tickets, strict=True)
+        if ticket.state == "valid" and not ticket.passed_on and not ticket.returning
+    }
+    free = {ticket.id for ticket in found.tickets if ticket.offered_to is None}
+    if not mine.keys() & free:
+        return Returnable(frozenset(), None)
+    context = request.context
+    no = await sales.reads.list_unreturnable(
+        context.database, found.booking.event_id, set(mine.values()), context.clock()
+    )
+    ids = frozenset(ticket_id for ticket_id in mine.keys() & free if mine[ticket_id] not in no)
+    return Returnable(ids, None if ids else _why_not_returnable(next(iter(no.values()))))
+
+
+def _why_not_returnable(refused: Refused) -> str:
+    if refused.refusal is SalesRefusal.NOT_SOLD_OUT:
+        return "They cannot go to the waitlist: others can still book such tickets, so nobody waits for them."
+    if refused.refusal is SalesRefusal.SALE_ENDED:
+        return "They cannot go to the waitlist: the sale has ended."
+    return f"They cannot go to the waitlist. {sentence_of(refused)}"
 
 
 def _why_not(refused: Refused) -> str:
@@ -501,6 +529,13 @@ async def _act(request: Request, found: BookingOnPage, command: Command) -> Resp
         again = await read_booking(request, found.booking.booking_id)
         return await _page(request, again, outcome.as_error())
     return see_other(found.address)
+
+
+class Returnable(NamedTuple):
+    """Which tickets of a booking can be returned to the waitlist; why none, where that needs a sentence."""
+
+    ids: frozenset[str]
+    why_none: str | None
 
 
 class _Chosen(msgspec.Struct, frozen=True):

@@ -21,13 +21,14 @@ from evently.analytics.statements import (
 )
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import EventId, OrganizerId, show_id
-from evently.kit.money import exponent_of, show_money
+from evently.kit.money import Money, exponent_of
 from evently.sales.reads import prove
 from evently.web.cells import BYTE_ORDER_MARK, CSV, cell, encode_rows
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
 from evently.web.edge.routing import FromPath, QueryParameter
+from evently.web.pages import words
 from evently.web.pages.organize.desk import (
     Desk,
     event_address,
@@ -126,7 +127,7 @@ async def show_proof(request: Request, event_id: FromPath[EventId]) -> Response[
 
 def signed(amount_minor: int, currency: str) -> str:
     """Return an amount that may be below zero."""
-    shown = show_money(abs(amount_minor), currency)
+    shown = words.sum_of(Money(abs(amount_minor), currency))
     return f"\u2212{shown}" if amount_minor < 0 else shown
 
 
