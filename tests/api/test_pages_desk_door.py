@@ -119,3 +119,19 @@ async def test_door_staff_see_counters_and_no_settings_strangers_nothing(office:
     stranger = Visitor(office, office.as_buyer())
     await stranger.read(f"{desk.address}/door")
     assert stranger.status == 404
+
+
+async def test_times_at_the_door_that_nobody_touched_keep_their_seconds(office: BoxOffice) -> None:
+    desk = await open_desk(office)
+    api, page = f"/v1/events/{show_id('evt', desk.event.event_id)}/check-in", f"{desk.address}/door"
+    exact = "2030-05-18T19:00:59Z"
+    put = await office.client.put(
+        api, json={"opens_at": exact, "closes_at": exact}, headers=desk.headers | {"if-match": "*"}
+    )
+    assert put.status_code == 422, "it closes after it opens"
+    times = {"opens_at": exact, "closes_at": "2030-05-19T02:00:30Z"}
+    await office.client.put(api, json=times, headers=desk.headers | {"if-match": "*"})
+    await desk.visitor.read(page)
+    await desk.visitor.submit(f"{page}/settings", closes_at="2030-05-19T05:00")
+    terms = (await office.client.get(api, headers=desk.headers)).json()
+    assert (terms["opens_at"], terms["closes_at"]) == (exact, "2030-05-19T03:00:00Z")

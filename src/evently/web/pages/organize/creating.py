@@ -179,14 +179,14 @@ async def _organizer_of(request: Request, text: str) -> UUID | None:
 def _read(typed: Typed) -> _Wanted:
     """Return what was typed; note what cannot be read, or is missing."""
     form = typed.form
+    if not form.text("title"):
+        typed.wrong("title", "Enter a title.")
     starts = typed.moment("starts", required="Enter the day on which it starts.")
     ends_clock = typed.clock("ends_clock")
     ends = None
     if starts is not None:
         ends = starts + _LASTS if ends_clock is None else after_start(starts, ends_clock)
     currency = form.text("currency")
-    if not form.text("title"):
-        typed.wrong("title", "Enter a title.")
     if currency not in CURRENCIES:
         typed.wrong("currency", "Choose a currency.")
     category = form.text("category")

@@ -103,7 +103,8 @@ async def put_settings(request: Request, event_id: FromPath[EventId]) -> Respons
     desk = await open_event(request, event_id)
     typed = _typed(form)
     errors: list[FormError] = []
-    terms = _terms(typed, desk, errors)
+    before = (await checkin.find_settings(context.database, event_id)).terms
+    terms = _terms(typed, before, desk, errors)
     if errors:
         return await _page(request, event_id, typed=typed, errors=errors)
 
@@ -239,12 +240,12 @@ def _local(at: datetime | None, desk: Desk) -> str:
     return "" if at is None else at.astimezone(desk.zone).strftime("%Y-%m-%dT%H:%M")
 
 
-def _terms(typed: Typed, desk: Desk, errors: list[FormError]) -> CheckInTerms:
-    """Return what was typed."""
+def _terms(typed: Typed, before: CheckInTerms, desk: Desk, errors: list[FormError]) -> CheckInTerms:
+    """Return what was typed; times that were not touched keep their seconds."""
     terms = CheckInTerms(
         typed.reentry,
-        _instant("opens_at", typed.opens_at, desk, errors),
-        _instant("closes_at", typed.closes_at, desk, errors),
+        _instant("opens_at", typed.opens_at, before.opens_at, desk, errors),
+        _instant("closes_at", typed.closes_at, before.closes_at, desk, errors),
         tuple([Gate(gate.name, None if gate.every else _types(gate)) for gate in typed.gates]),
         typed.names_offline,
     )
@@ -261,9 +262,11 @@ def _types(gate: GateRow) -> tuple[TicketTypeId, ...]:
     return tuple([cast("TicketTypeId", parse_id("tty", each)) for each in sorted(gate.types)])
 
 
-def _instant(field: str, text: str, desk: Desk, errors: list[FormError]) -> datetime | None:
-    if not text:
-        return None
+def _instant(
+    field: str, text: str, before: datetime | None, desk: Desk, errors: list[FormError]
+) -> datetime | None:
+    if not text or text == _local(before, desk):
+        return before if text else None
     try:
         return datetime.fromisoformat(text).replace(tzinfo=desk.zone)
     except ValueError:

@@ -144,10 +144,16 @@ def _texts(view: EveningView, forecast: Forecast, zone: ZoneInfo) -> dict[str, s
         if ended
         else f"no hold has ended yet; {view.holds.held:,} under way",
         "waiting": f"{view.waitlist.waiting:,}",
-        "waiting-note": f"wait for tickets; {view.waitlist.fulfilled:,} got some",
+        "waiting-note": _waiting(view.waitlist.waiting, view.waitlist.fulfilled),
         "at": f"{view.at.astimezone(zone):%H:%M:%S}",
         "engine": _engine(view),
     }
+
+
+def _waiting(waiting: int, fulfilled: int) -> str:
+    """Return what stands under the number of those who wait for tickets."""
+    wait = "waits for tickets" if waiting == 1 else "wait for tickets"
+    return f"{wait}; {fulfilled:,} got some" if fulfilled else wait
 
 
 def _engine(view: EveningView) -> str:

@@ -23,7 +23,7 @@ from evently.web.pages.organize.typed import Typed, errors_at
 from evently.web.services import Request
 
 SAVED: Final = 0
-_NOT_KEPT: Final = frozenset({"version", "confirmed", "door_version"})
+_NOT_KEPT: Final = frozenset({"version", "confirmed"})
 
 
 class Difference(NamedTuple):
@@ -85,13 +85,8 @@ def show_stale(
     labels: Mapping[str, str],
     theirs: Mapping[str, str],
     back: str,
-    *,
-    name: str = "version",
 ) -> Response[str]:
-    """Return the page with both versions. `theirs`: the fields as they are; `back`: the page of the form.
-
-    `name`: of the field with the version.
-    """
+    """Return the page with both versions. `theirs`: the fields as they are; `back`: the page of the form."""
     differences = [
         Difference(label, form.text(field), theirs[field])
         for field, label in labels.items()
@@ -105,7 +100,6 @@ def show_stale(
         action=request.scope["path"],
         pairs=[pair for pair in form.pairs if pair[0] not in _NOT_KEPT],
         version=version,
-        version_name=name,
         differences=differences,
         back=back,
     )

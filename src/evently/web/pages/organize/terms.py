@@ -1,14 +1,11 @@
-"""The terms of an event: how it is paid and paid back, names on tickets, what is allowed at the door."""
+"""The terms of an event: how it is paid and paid back, and names on tickets."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from msgspec.structs import replace
-
-from evently import checkin, organizing
-from evently.checkin import CheckInSettings
+from evently import organizing
 from evently.db import Connection
 from evently.kit.ids import EventId
 from evently.kit.money import Money
@@ -22,7 +19,7 @@ from evently.web.pages import words
 from evently.web.pages.forms import Form, FormError, read_form
 from evently.web.pages.organize.desk import MANAGERS, Desk, open_event, render_desk
 from evently.web.pages.organize.saving import SAVED, save, show_stale
-from evently.web.pages.organize.typed import Typed, same_version, show_moment, show_share
+from evently.web.pages.organize.typed import Typed, same_version, show_share
 from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
 
@@ -52,13 +49,6 @@ _LABELS: Final = {
     "orphans_forbidden": "No single seats left over",
 }
 _NAMES_LABELS: Final = {"attendee_names": "Names on tickets", "names_hours_before": "Hours before the start"}
-_DOOR_LABELS: Final = {
-    "reentry": "Coming back",
-    "opens_day": "Doors open",
-    "opens_clock": "Doors open",
-    "closes_day": "Doors close",
-    "closes_clock": "Doors close",
-}
 _FIELDS: Final = {
     "/payment": "payment",
     "/hold_seconds": "hold_minutes",
@@ -74,20 +64,17 @@ _FIELDS: Final = {
     "/holds_per_buyer_max": "holds_per_buyer_max",
     "/held_units_per_buyer_max": "held_units_per_buyer_max",
     "/names_hours_before": "names_hours_before",
-    "/opens_at": "opens_day",
-    "/closes_at": "closes_day",
 }
 _SAVED: Final = {
     "terms": "The terms are saved, for later bookings. Those that were made keep theirs.",
     "names": "It is saved.",
-    "door": "It is saved. Who was let in stays in.",
 }
 Done = Annotated[str, QueryParameter(max_length=10)]
 
 
 @show("/organize/events/{event_id}/terms", **policy(MANAGERS))
 async def show_terms(request: Request, event_id: FromPath[EventId], done: Done = "") -> Response[str]:
-    """Return the terms, in three forms."""
+    """Return the terms, in two forms."""
     desk = await open_event(request, event_id)
     return await _page(request, desk, Form([]), [], done=_SAVED.get(done, ""))
 
@@ -126,33 +113,6 @@ async def change_names(request: Request, event_id: FromPath[EventId]) -> Respons
 
     status = await save(request, event_id, typed, _FIELDS, change)
     return await _answer(request, desk, typed, status, "names", _NAMES_LABELS, _names_of(desk))
-
-
-@act("/organize/events/{event_id}/terms/door", **policy(MANAGERS))
-async def change_door(request: Request, event_id: FromPath[EventId]) -> Response[str] | Response[None]:
-    """Change what is allowed at the door; the gates stay."""
-    form, now = await read_form(request), request.context.clock()
-    desk = await open_event(request, event_id)
-    settings = await checkin.find_settings(request.context.database, event_id)
-    typed = Typed(form)
-    terms = replace(
-        settings.terms,
-        reentry=form.text("reentry") == "yes",
-        opens_at=typed.instant("opens", desk.zone, settings.terms.opens_at),
-        closes_at=typed.instant("closes", desk.zone, settings.terms.closes_at),
-    )
-
-    async def change(tx: Connection) -> CheckInSettings:
-        return await checkin.put_settings(tx, event_id, terms, now, same_version(form, "door_version"))
-
-    status = await save(request, event_id, typed, _FIELDS, change)
-    theirs = _door_of(settings, desk)
-    if status == _STALE:
-        address = f"{desk.event_address}/terms"
-        return show_stale(
-            request, desk, form, settings.version, _DOOR_LABELS, theirs, address, name="door_version"
-        )
-    return await _answer(request, desk, typed, status, "door", _DOOR_LABELS, theirs)
 
 
 async def _answer(
@@ -256,14 +216,6 @@ def _names_of(desk: Desk) -> dict[str, str]:
     }
 
 
-def _door_of(settings: CheckInSettings, desk: Desk) -> dict[str, str]:
-    return {
-        "reentry": "yes" if settings.terms.reentry else "",
-        **show_moment("opens", settings.terms.opens_at, desk.zone),
-        **show_moment("closes", settings.terms.closes_at, desk.zone),
-    }
-
-
 async def _page(
     request: Request,
     desk: Desk,
@@ -273,17 +225,15 @@ async def _page(
     status: int = 200,
     done: str = "",
 ) -> Response[str]:
-    """Return the page; of the three forms, the one that was sent shows what was typed."""
+    """Return the page; of the two forms, the one that was sent shows what was typed."""
     event = desk.event
     assert event is not None, "it was just read"
     event_id: UUID = event.event_id
     sale = await find_sale(request.context.database, event_id)
-    settings = await checkin.find_settings(request.context.database, event_id)
     _, conditions = sale.conditions_now()
     forms = {
         "terms": _values_of(conditions, sale.currency) | {"version": str(event.version)},
         "names": _names_of(desk) | {"version": str(event.version)},
-        "door": _door_of(settings, desk) | {"door_version": str(settings.version)},
     }
     was_sent = request.scope["path"].rpartition("/")[2] if errors else ""
     shown = {name: sent if was_sent == name else Form(list(values.items())) for name, values in forms.items()}
@@ -300,10 +250,9 @@ async def _page(
         more_windows=len(conditions.refund_windows) > _WINDOWS,
         refunds=words.refund_terms(conditions, event.starts_at, desk.zone),
         name_options=list(NAMES.items()),
-        gates=[gate.name for gate in settings.terms.gates],
         seated=sale.hall is not None,
         takes_payments=await request.context.checkout.find_gateway() is not None,
     )
 
 
-routes: Final = [show_terms, change_terms, change_names, change_door]
+routes: Final = [show_terms, change_terms, change_names]

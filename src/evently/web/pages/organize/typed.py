@@ -78,7 +78,7 @@ class Typed:
                 self.wrong(f"{field}_day", required)
             return None
         if day is None:
-            self.wrong(f"{field}_day", "Enter the day, too.")
+            self.wrong(f"{field}_day", required or "Enter the day, too.")
             return None
         if clock is None:
             self.wrong(f"{field}_clock", "Enter the time, too.")
