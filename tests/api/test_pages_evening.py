@@ -121,7 +121,7 @@ async def test_what_it_says_in_each_state(office: BoxOffice) -> None:
         await organizing.cancel_event(tx, desk.event.event_id, utc_now())
     text = await read(office, desk.visitor, desk.event)
     assert figure(text, "until") == "Cancelled"
-    assert "The bookings are being cancelled." in text
+    assert "1 of 1 booking is still to be cancelled." in text
     assert "<progress" in text
 
 

@@ -31,6 +31,7 @@ _QUEUED_MAX: Final = 2_000  # commands that wait: some batches behind
 _JOB_SECONDS_MAX: Final = 300.0  # a job that is due and waits this long: the workers are busy, or none runs
 _DISK_PART_MIN: Final = 0.1
 _DISK_PART_LOST: Final = 0.02  # PostgreSQL stops when it cannot write
+_MEGABYTE: Final = 10**6
 _GIGABYTE: Final = 10**9
 _MEASURED: Final = frozenset({"connections", "streams", "mail", "push"})
 _NAMES: Final = {
@@ -302,7 +303,8 @@ async def _describe_jobs(context: Services) -> HealthSentence:
 
 async def _describe_size(context: Services) -> HealthSentence:
     size = await measure_size(context.database)
-    return HealthSentence("Size", "pass", f"The database takes {size / _GIGABYTE:,.1f} GB.")
+    shown = f"{size / _GIGABYTE:,.1f} GB" if size >= _GIGABYTE else f"{size / _MEGABYTE:,.0f} MB"
+    return HealthSentence("Size", "pass", f"The database takes {shown}.")
 
 
 def _describe_disk() -> HealthSentence:

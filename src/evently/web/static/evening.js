@@ -85,6 +85,9 @@ function colour(name) {
   return found;
 }
 
+/** Seconds between marks below the curve: its points are minutes, so no two marks are of the same one. */
+const MARKS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440, 2_880, 10_080].map((each) => each * 60);
+
 function draw(now) {
   if (minutes.size === 0 || typeof uPlot === "undefined") return;
   const data = series(now);
@@ -96,7 +99,7 @@ function draw(now) {
   const line = colour("line");
   const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, font: "12px system-ui" };
   plot.replaceChildren();
-  const times = { ...axis, space: 70, values: (_, at) => at.map(timeAt) };
+  const times = { ...axis, space: 70, incrs: MARKS, values: (_, at) => at.map(timeAt) };
   curve = new uPlot(
     {
       width: plot.clientWidth,

@@ -72,7 +72,6 @@ class EveningPanel(NamedTuple):
     now: EveningOnPage
     curve: Curve | None
     refunds_failed: int
-    cancellation: checkout.CancellationProgress | None
     stream: str
 
 
@@ -89,12 +88,10 @@ async def read_panel(request: Request, desk: Desk) -> EveningPanel:
     evening = await request.context.evenings.get(event_id)
     failed = await checkout.count_failed_refunds(database, desk.organizer.organizer_id)
     now = show_on_page(evening, request.context)
-    cancelled = now.state == "cancelled"
     return EveningPanel(
         now,
         _curve(evening, desk.zone),
         sum(each.refunds for each in failed if each.event_id == event_id),
-        await checkout.read_cancellation(database, event_id) if cancelled else None,
         f"{request.scope['path'].rstrip('/')}/evening",
     )
 
@@ -151,7 +148,7 @@ def _texts(view: EveningView, forecast: Forecast, zone: ZoneInfo) -> dict[str, s
 
 
 def _waiting(waiting: int, fulfilled: int) -> str:
-    """Return what stands under the number of those who wait for tickets."""
+    """Return the note to the number of waitlist entries."""
     wait = "waits for tickets" if waiting == 1 else "wait for tickets"
     return f"{wait}; {fulfilled:,} got some" if fulfilled else wait
 
