@@ -21,6 +21,47 @@ FROM (
     LIMIT :limit
 ) AS found;
 
+-- name: find_named
+-- The newest bookings of an event with a ticket whose name has these words, one of which is the event
+-- (attendee_names_words_ix). Their tickets are sorted before anything else of them is read. One row says that
+-- the names are too many, and nothing else.
+WITH named AS MATERIALIZED (
+    SELECT attendee_names.ticket_id
+    FROM attendee_names
+    WHERE
+        array_to_tsvector(array_append(array_remove(regexp_split_to_array(lower(regexp_replace(
+        normalize(coalesce(attendee_names.name, ''), NFKD), '[\u0300-\u036f]', '', 'g'
+    )), '[^0-9a-z\u0080-\uffff]+'), ''), 'event=' || attendee_names.event_id))
+        @@ :query::tsquery
+    LIMIT :named_max + 1
+)
+
+(
+    SELECT DISTINCT ON (sold.booking_id) sold.booking_id, false AS too_many
+    FROM (
+        SELECT tickets.booking_id, tickets.ticket_id, tickets.holder_id
+        FROM named
+        INNER JOIN tickets ON tickets.event_id = :event_id AND tickets.ticket_id = named.ticket_id
+        WHERE :after::uuid IS NULL OR tickets.booking_id < :after
+        ORDER BY tickets.booking_id DESC
+    ) AS sold
+    INNER JOIN bookings ON bookings.event_id = :event_id AND bookings.booking_id = sold.booking_id
+    INNER JOIN attendee_names
+        ON
+            attendee_names.event_id = :event_id
+            AND attendee_names.ticket_id = sold.ticket_id
+            AND attendee_names.buyer_id = coalesce(sold.holder_id, bookings.buyer_id)
+    WHERE (SELECT count(*) FROM named) <= :named_max
+    ORDER BY sold.booking_id DESC
+    LIMIT :limit
+)
+UNION ALL
+(
+    SELECT NULL AS booking_id, true AS too_many
+    FROM named
+    HAVING count(*) > :named_max
+);
+
 -- name: list_events
 -- The newest events of an organizer.
 SELECT events.event_id
@@ -30,8 +71,8 @@ ORDER BY events.event_id DESC
 LIMIT :limit;
 
 -- name: find_bookings
--- The newest bookings that match: by their buyers, by people who hold tickets that were passed on, by names
--- on tickets, by seats, by reference. Each part reads along an index.
+-- The newest bookings that match: by their buyers, by people who hold tickets that were passed on, by seats,
+-- by reference. Each part reads along an index.
 SELECT found.event_id, found.booking_id
 FROM (
     SELECT bookings.event_id, bookings.booking_id
@@ -42,22 +83,6 @@ FROM (
     SELECT tickets.event_id, tickets.booking_id
     FROM unnest(:person_ids::uuid[]) AS named (person_id)
     INNER JOIN tickets ON tickets.holder_id = named.person_id AND tickets.event_id = ANY(:event_ids)
-    UNION
-    SELECT tickets.event_id, tickets.booking_id
-    FROM attendee_names
-    INNER JOIN tickets
-        ON tickets.event_id = attendee_names.event_id AND tickets.ticket_id = attendee_names.ticket_id
-    INNER JOIN bookings
-        ON
-            bookings.event_id = tickets.event_id
-            AND bookings.booking_id = tickets.booking_id
-            AND attendee_names.buyer_id = coalesce(tickets.holder_id, bookings.buyer_id)
-    INNER JOIN events ON events.event_id = tickets.event_id AND events.attendee_names <> 'not_asked'
-    WHERE
-        array_to_tsvector(array_append(array_remove(regexp_split_to_array(lower(regexp_replace(
-        normalize(coalesce(attendee_names.name, ''), NFKD), '[\u0300-\u036f]', '', 'g'
-    )), '[^0-9a-z\u0080-\uffff]+'), ''), 'event=' || attendee_names.event_id))
-        @@ :names_query::tsquery
     UNION
     SELECT tickets.event_id, tickets.booking_id
     FROM seat_claims
@@ -83,24 +108,94 @@ ORDER BY bookings.booking_id DESC
 LIMIT :limit;
 
 -- name: walk_bookings
--- The next bookings of an event, newest first, and whether their buyers match. For words that so many people
--- have that a walk finds some of them soon.
-SELECT
-    walked.booking_id,
-    array_to_tsvector(array_remove(regexp_split_to_array(lower(regexp_replace(
-        normalize((people.name || ' ' || coalesce(people.email, '')) COLLATE "default", NFKD),
-        '[\u0300-\u036f]', '', 'g'
-    )), '[^0-9a-z\u0080-\uffff]+'), ''))
-    @@ :query::tsquery AS matches
-FROM (
-    SELECT bookings.booking_id, bookings.buyer_id
+-- Of the next bookings of an event, newest first, those that match: by their buyers, by people who hold
+-- tickets that were passed on, by names on tickets. It ends with the last match that is asked for, so words
+-- that many people have are found at once. A text of ASCII letters alone is compared with the patterns first:
+-- it has the words only if it contains them, and that takes a tenth of the time. The row with `is_end` is the
+-- last booking of the walk, where it is as long as it may be.
+(
+    SELECT walked.booking_id, false AS is_end
+    FROM (
+        SELECT bookings.booking_id, bookings.buyer_id
+        FROM bookings
+        WHERE bookings.event_id = :event_id AND (:after::uuid IS NULL OR bookings.booking_id < :after)
+        ORDER BY bookings.booking_id DESC
+        LIMIT :walked_max
+    ) AS walked
+    WHERE
+        EXISTS (
+            SELECT
+            FROM (
+                SELECT walked.buyer_id AS person_id
+                UNION ALL
+                SELECT tickets.holder_id AS person_id
+                FROM tickets
+                WHERE
+                    tickets.event_id = :event_id
+                    AND tickets.booking_id = walked.booking_id
+                    AND tickets.holder_id IS NOT NULL
+            ) AS owners
+            INNER JOIN people ON people.person_id = owners.person_id
+            CROSS JOIN LATERAL (
+                SELECT (people.name || ' ' || coalesce(people.email, '')) COLLATE "default" AS text
+            ) AS whole
+            WHERE
+                CASE
+                    WHEN
+                        octet_length(whole.text) = length(whole.text)
+                        AND NOT lower(whole.text) LIKE ALL(:patterns::text[])
+                        THEN false
+                    ELSE
+                        array_to_tsvector(array_remove(regexp_split_to_array(lower(regexp_replace(
+                            normalize(whole.text, NFKD), '[\u0300-\u036f]', '', 'g'
+                        )), '[^0-9a-z\u0080-\uffff]+'), ''))
+                        @@ :query::tsquery
+                END
+        )
+        OR (
+            :has_names
+            AND EXISTS (
+                SELECT
+                FROM tickets
+                INNER JOIN attendee_names
+                    ON
+                        attendee_names.event_id = tickets.event_id
+                        AND attendee_names.ticket_id = tickets.ticket_id
+                        AND attendee_names.buyer_id = coalesce(tickets.holder_id, walked.buyer_id)
+                WHERE
+                    tickets.event_id = :event_id
+                    AND tickets.booking_id = walked.booking_id
+                    AND attendee_names.name IS NOT NULL
+                    AND CASE
+                        WHEN
+                            octet_length(attendee_names.name) = length(attendee_names.name)
+                            AND NOT lower(attendee_names.name) LIKE ALL(:patterns)
+                            THEN false
+                        ELSE
+                            array_to_tsvector(array_remove(regexp_split_to_array(lower(regexp_replace(
+                                normalize(attendee_names.name, NFKD), '[\u0300-\u036f]', '', 'g'
+                            )), '[^0-9a-z\u0080-\uffff]+'), ''))
+                            @@ :query::tsquery
+                    END
+            )
+        )
+    ORDER BY walked.booking_id DESC
+    LIMIT :limit
+)
+UNION ALL
+(
+    SELECT bookings.booking_id, true AS is_end
     FROM bookings
-    WHERE bookings.event_id = :event_id AND (:after::uuid IS NULL OR bookings.booking_id < :after)
+    WHERE bookings.event_id = :event_id AND (:after IS NULL OR bookings.booking_id < :after)
     ORDER BY bookings.booking_id DESC
-    LIMIT :walked_max
-) AS walked
-LEFT JOIN people ON people.person_id = walked.buyer_id
-ORDER BY walked.booking_id DESC;
+    LIMIT 1 OFFSET :walked_max - 1
+);
+
+-- name: has_names
+-- Whether the tickets of an event have names.
+SELECT events.attendee_names <> 'not_asked' AS has_names
+FROM events
+WHERE events.event_id = :event_id;
 
 -- name: describe_bookings
 -- What a list shows of these bookings.

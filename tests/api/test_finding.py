@@ -144,12 +144,15 @@ async def test_who_got_a_ticket_is_found(office: BoxOffice) -> None:
     assert await found(office, event, "ito") == [booking["id"]]
 
 
-@pytest.mark.parametrize("people_max", [1_000, 1])
+@pytest.mark.parametrize("found_max", [1_000, 1])
+@pytest.mark.parametrize("first_walked_max", [1, 400])
 async def test_pages_follow_one_another(
-    office: BoxOffice, monkeypatch: pytest.MonkeyPatch, people_max: int
+    office: BoxOffice, monkeypatch: pytest.MonkeyPatch, found_max: int, first_walked_max: int
 ) -> None:
-    """With `people_max` of 1, too many people match: the bookings are walked, two at a time."""
-    monkeypatch.setattr(finding, "PEOPLE_MAX", people_max)
+    """With `found_max` of 1, too many people match: the bookings are walked, two at a time."""
+    monkeypatch.setattr(finding, "PEOPLE_MAX", found_max)
+    monkeypatch.setattr(finding, "NAMED_MAX", found_max)
+    monkeypatch.setattr(finding, "FIRST_WALKED_MAX", first_walked_max)
     monkeypatch.setattr(finding, "WALKED_MAX", 2)
     event, made = await office.open_event(), list[str]()
     for number in range(7):

@@ -91,6 +91,9 @@ async def test_each_search_answers_at_once(shared_db: Database, count: int) -> N
         "nothing": ("nobody here", 0),
         "name on a ticket": ("guest4711", 1),
         "names on tickets that begin alike": ("guest47", 20),
+        "names that everybody has on tickets": ("guest", 20),
+        "beginning of everybody's address": ("buyer", 20),
+        "surnames that begin alike": ("bson7", 20),
         "reference": (reference_of(some), 1),
         "all": ("", 20),
     }
