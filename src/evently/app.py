@@ -42,7 +42,7 @@ from evently.questions import QuestionReader
 from evently.realtime import Hub
 from evently.sales import Engine
 from evently.sales.reads import Bookings, SeatBoards, WaitlistPositions
-from evently.tickets import TicketPrinter, Wallets
+from evently.tickets import Press, TicketPrinter, Wallets
 from evently.web.application import create_asgi
 from evently.web.booked_events import BookedEvents
 from evently.web.edge.access import Access
@@ -152,7 +152,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         probe = await stack.enter_async_context(Probe.open(config.database_options(), clock))
         context = await build(config, database, probe)
         stack.push_async_callback(context.limits.close)
-        stack.callback(context.printer.close)
+        stack.callback(context.printer.press.close)
         await context.accounts.start()
         stack.push_async_callback(context.accounts.stop)
         await context.engine.start()
@@ -187,7 +187,7 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         denominations = gateways[config.gateway].denomination
         engine_options = msgspec.structs.replace(engine_options, denominations=denominations)
     engine = Engine(database, engine_options, clock, new_id)
-    printer, mail_options = TicketPrinter(config.typefaces), config.mail_options()
+    printer, mail_options = TicketPrinter(Press(config.typefaces)), config.mail_options()
     files = Files(database, printer, mail_options.base_url)
     boards = SeatBoards(database)
     return Services(

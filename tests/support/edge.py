@@ -25,7 +25,7 @@ from evently.questions import QuestionReader
 from evently.realtime import Hub
 from evently.sales import Engine, EngineOptions
 from evently.sales.reads import Bookings, SeatBoards, WaitlistPositions
-from evently.tickets import TicketPrinter, WalletOptions, Wallets
+from evently.tickets import Press, TicketPrinter, WalletOptions, Wallets
 from evently.web.application import create_asgi
 from evently.web.booked_events import BookedEvents
 from evently.web.edge.access import Access
@@ -71,7 +71,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         evenings=Evenings(database, utc_now),
         waitlist_positions=WaitlistPositions(database, utc_now),
         checkout=Checkout(database, engine, {}, None, utc_now, new_id),
-        printer=TicketPrinter(),
+        printer=TicketPrinter(Press()),
         mail=make_mail(database, utc_now),
         push=make_push(database, utc_now),
         wallets=Wallets(WalletOptions()),
@@ -81,7 +81,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
     try:
         yield create_asgi(context, routes)
     finally:
-        context.printer.close()
+        context.printer.press.close()
         await context.limits.close()
         await accounts.stop()
         await database.close()

@@ -13,8 +13,7 @@ from msgspec.structs import replace
 
 from evently.kit.errors import Busy
 from evently.sales.commands.bookings import UNITS_MAX
-from evently.tickets import IssuedTickets, TicketPrinter, label_of, pdf_tag, qr_svg
-from evently.tickets import pdf as pdf_module
+from evently.tickets import IssuedTickets, Press, TicketPrinter, label_of, pdf_tag, press, qr_svg
 from evently.tickets.qr import modules_of_code
 from evently.tickets.typefaces import Family, Typefaces, open_typefaces
 from evently.tickets.wording import address_of, hours_of, zone_of
@@ -26,9 +25,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture
 async def printer() -> AsyncIterator[TicketPrinter]:
-    opened = TicketPrinter()
+    opened = TicketPrinter(Press())
     yield opened
-    opened.close()
+    opened.press.close()
 
 
 async def test_a_page_has_everything_that_is_needed(printer: TicketPrinter) -> None:
@@ -65,9 +64,9 @@ async def test_a_scanner_reads_the_code_of_each_page(printer: TicketPrinter) -> 
 async def test_equal_tickets_give_equal_bytes() -> None:
     issued, made = issue(2), []
     for _ in range(2):
-        printer = TicketPrinter()
+        printer = TicketPrinter(Press())
         made.append(await printer.pdf_of(issued))
-        printer.close()
+        printer.press.close()
     assert made[0] == made[1]
 
 
@@ -203,13 +202,13 @@ async def test_characters_that_cannot_be_printed_are_named(printer: TicketPrinte
 
 async def test_a_typeface_that_promises_too_much_leaves_no_box() -> None:
     """The second guard: typst refuses the page, and it is printed with fewer characters."""
-    printer = TicketPrinter()
+    printer = TicketPrinter(Press())
     honest = open_typefaces()
-    printer._typefaces = Typefaces(honest.fonts, [Family("Libertinus Serif", (0x20,), (0x10FFFF,))])
+    printer.press._typefaces = Typefaces(honest.fonts, [Family("Libertinus Serif", (0x20,), (0x10FFFF,))])
     (page,) = texts_of(await printer.pdf_of(issue(title="Jazz தமிழ்")))
     assert "Jazz [?]" in page
     assert "cannot print" in page
-    printer.close()
+    printer.press.close()
 
 
 async def test_the_largest_booking_does_not_stop_the_loop(printer: TicketPrinter) -> None:
@@ -232,7 +231,7 @@ async def test_equal_requests_share_one_drawing_and_too_many_are_refused(
     issued = issue()
     first, second = await asyncio.gather(printer.pdf_of(issued), printer.pdf_of(issued))
     assert first is second
-    monkeypatch.setattr(pdf_module, "WAITING_MAX", 2)
+    monkeypatch.setattr(press, "WAITING_MAX", 2)
     answers = await asyncio.gather(*(printer.pdf_of(issue()) for _ in range(4)), return_exceptions=True)
     assert [isinstance(each, Busy) for each in answers] == [False, False, True, True]
     assert await printer.pdf_of(issue()), "there is room again"

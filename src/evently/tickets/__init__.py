@@ -4,6 +4,7 @@
     load_ticket_of_person one ticket, with those of its booking; load_ticket_of_event likewise
     qr_svg                a code as SVG
     TicketPrinter.pdf_of  all tickets of a booking that admit, as PDF
+    Press                 draws documents as PDF, in a thread of its own
     calendar_for          a booking as a calendar entry
     Wallets               passes for Apple and Google Wallet, where certificates are configured
 
@@ -22,6 +23,7 @@ from evently.tickets.loading import (
 )
 from evently.tickets.nouns import IssuedTicket, IssuedTickets, TicketsRefusal, WalletError
 from evently.tickets.pdf import TicketPrinter, pdf_tag
+from evently.tickets.press import Press
 from evently.tickets.qr import digest_of, qr_svg
 from evently.tickets.wallets import WalletOptions, Wallets
 from evently.tickets.wording import label_of
@@ -30,6 +32,7 @@ __all__ = [
     "APPLE_PASS",
     "IssuedTicket",
     "IssuedTickets",
+    "Press",
     "TicketPrinter",
     "TicketsRefusal",
     "WalletError",
