@@ -436,11 +436,18 @@ DOOR: Final = [
         "pass",
     ),
     Mutant(
-        "a ticket that its holder kept is taken over",
-        bookings,
-        "if returned.returning_since is None:",
-        'if returned.state == "used":',
+        "a ticket that was used can still be taken over",
+        check_ins,
+        "end_offer_of(sale, batch, ticket)",
+        "pass",
     ),
+    Mutant(
+        "who waited loses the offer and still has one",
+        bookings,
+        'offers.withdraw(sale, batch, entry, "lapsed")',
+        "pass",
+    ),
+    Mutant("an old code was never issued", check_ins, " or code in batch.codes_voided", ""),
     Mutant("a ticket admits twice", check_ins, "if found.check_in.inside:", "if False:"),
     Mutant("a ticket admits twice in a batch", check_ins, "batch.check_ins[ticket_id] = check_in", "pass"),
     Mutant(

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from evently.sales.commands import Command
@@ -24,6 +25,8 @@ from evently.sales.commands.bookings import (
     RecordCapture,
     ReturnTickets,
 )
+from evently.sales.commands.check_ins import ScanTicket, UndoScan
+from evently.sales.commands.exchanges import ExchangeTickets
 from evently.sales.commands.sale_terms import (
     CancelSale,
     ChangeSale,
@@ -35,10 +38,33 @@ from evently.sales.commands.sale_terms import (
     RetireTicketType,
 )
 from evently.sales.commands.seats import BlockSeats, UnblockSeats
+from evently.sales.commands.transfers import (
+    AcceptTransfer,
+    DeclineTransfer,
+    GiveBackTicket,
+    OfferTransfer,
+    WithdrawTransfer,
+)
 from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
-from evently.sales.nouns import Booking, WaitlistEntry
-from evently.sales.outcomes import Booked, Listed, No, Outcome, SalesRefusal
+from evently.sales.nouns import Booking, Transfer, WaitlistEntry
+from evently.sales.outcomes import Booked, Listed, No, Outcome, SalesRefusal, Scanned
 from evently.sales.terms import Conditions, PoolTerms, PromoTerms, TicketTypeTerms
+
+FORGED: Final = b"forged"  # a secret that no ticket has
+UNKNOWN: Final = UUID(int=8_999_999)  # an id that no ticket has
+
+
+@dataclass(eq=False)
+class Passing:
+    """A ticket that is offered to another person, or was."""
+
+    claim: Claim = field(repr=False)
+    ticket_id: UUID
+    giver_id: UUID
+    address: str
+    expires_at: datetime
+    state: str = "offered"
+    receiver_id: UUID | None = None
 
 
 @dataclass
@@ -52,6 +78,14 @@ class Ticket:
     seat: str | None = None
     replaces: UUID | None = None
     returned_at: datetime | None = None
+    # Another holder than the buyer; the secret, unknown in the batch that made it; to whom it is offered
+    holder_id: UUID | None = None
+    secret: bytes | None = None
+    passing: Passing | None = None
+    # How often its holder came in, whether they are inside, and the last accepted scan
+    entries: int = 0
+    inside: bool = False
+    last_scan_id: UUID | None = None
 
 
 @dataclass
@@ -98,6 +132,16 @@ class Waiting:
 
 
 @dataclass
+class Attempt:
+    """A scan at the door."""
+
+    ticket_id: UUID | None
+    direction: str
+    result: str
+    undone: bool = False
+
+
+@dataclass
 class Model:
     """One sale: `begin` before each batch, `judge` after each command, `end` when the rows are written."""
 
@@ -118,6 +162,9 @@ class Model:
     aside: dict[UUID, int] = field(default_factory=dict)
     blocked: set[str] = field(default_factory=set)
     answers: dict[tuple[UUID, str], tuple[bytes, UUID]] = field(default_factory=dict)
+    scans: dict[UUID, Attempt] = field(default_factory=dict)
+    transfers: dict[UUID, Passing] = field(default_factory=dict)
+    void_codes: set[tuple[UUID, bytes]] = field(default_factory=set)
     # Of ticket types with a line: what could be booked before a command
     public_units: dict[UUID, int] = field(default_factory=dict)
     unseen: list[Waiting] = field(default_factory=list)  # whose offers were made in this batch
@@ -139,6 +186,9 @@ class Model:
         ]
         for claim in due:
             self._end(claim, SalesRefusal.HOLD_EXPIRED)
+        for passing in self.transfers.values():
+            if passing.state == "offered" and passing.expires_at <= now:
+                self._stop_passing(passing, "expired")
         self._serve()
 
     def judge(self, command: Command, outcome: Outcome) -> None:
@@ -146,6 +196,9 @@ class Model:
         if self._judge_replay(command, outcome):
             return
         self._note_public_units()
+        if isinstance(command, ScanTicket):
+            self._judge_scan(command, outcome)
+            return
         reasons = self.reasons_against(command)
         if isinstance(outcome, No):
             allowed = reasons | self._perhaps(command)
@@ -156,7 +209,12 @@ class Model:
             assert not reasons, f"{command} was carried out in spite of {reasons}"
             self._carry_out(command, outcome)
 
-    def end(self, bookings: Mapping[UUID, Booking], entries: Mapping[UUID, WaitlistEntry]) -> None:
+    def end(
+        self,
+        bookings: Mapping[UUID, Booking],
+        entries: Mapping[UUID, WaitlistEntry],
+        transfers: Mapping[UUID, Transfer],
+    ) -> None:
         """Learn the ids of the offers that were made, and that everybody has what was to be expected."""
         for waiting in self.unseen:
             assert waiting.offer is not None
@@ -186,6 +244,9 @@ class Model:
         self.unseen.clear()
         assert {each.entry_id: each.state for each in self.line} == {
             each.entry_id: each.state for each in entries.values()
+        }
+        assert {each: (row.state, row.receiver_id) for each, row in transfers.items()} == {
+            each: (passing.state, passing.receiver_id) for each, passing in self.transfers.items()
         }
         assert self.claims.keys() == bookings.keys()
         for booking_id, claim in self.claims.items():
@@ -251,9 +312,12 @@ class Model:
         ) and all(needed <= self._free_seats(zone) - promised[zone] for zone, needed in zones.items())
 
     def _has(self, buyer_id: UUID, terms: TicketTypeTerms) -> int:
-        mine = [claim for claim in self._live() if claim.buyer_id == buyer_id]
+        """Return the units that a buyer has booked or received. Those that were passed on still count."""
         return sum(
-            ticket.type_id == terms.ticket_type_id for claim in mine for ticket in claim.tickets.values()
+            buyer_id in {claim.buyer_id, ticket.holder_id}
+            for claim in self._live()
+            for ticket in claim.tickets.values()
+            if ticket.type_id == terms.ticket_type_id
         )
 
     def _over_limit(self, buyer_id: UUID, terms: TicketTypeTerms, quantity: int) -> bool:
@@ -397,6 +461,19 @@ class Model:
                     else set()
                 )
             case _:
+                return self._against_ticket(command, called_off)
+
+    def _against_ticket(self, command: Command, called_off: set[SalesRefusal]) -> set[SalesRefusal]:
+        match command:
+            case UndoScan():
+                return self._against_undoing(command)
+            case ExchangeTickets():
+                return called_off | self._against_exchanging(command)
+            case OfferTransfer() | AcceptTransfer() | DeclineTransfer() | WithdrawTransfer():
+                return self._against_passing(command)
+            case GiveBackTicket():
+                return self._against_giving_back(command)
+            case _:
                 return self._against_changing(command, called_off)
 
     def _against_changing(self, command: Command, called_off: set[SalesRefusal]) -> set[SalesRefusal]:
@@ -428,7 +505,7 @@ class Model:
 
     def _perhaps(self, command: Command) -> set[SalesRefusal]:
         """Return facts that the model cannot derive: the seats of offers that this batch made."""
-        names_seats = isinstance(command, BlockSeats) or (
+        names_seats = isinstance(command, BlockSeats | ExchangeTickets) or (
             isinstance(command, PlaceBooking) and any(each.seats for each in command.lines)
         )
         return {SalesRefusal.SEAT_TAKEN} if names_seats and self.unseen else set()
@@ -520,7 +597,9 @@ class Model:
             reasons.add(SalesRefusal.TOO_LATE_TO_CANCEL)
         if command.ticket_ids is not None and not claim.tickets.keys() >= set(command.ticket_ids):
             reasons.add(SalesRefusal.ALREADY_CANCELLED)  # every ticket that is named was once this booking's
-        return reasons
+        return (
+            reasons | _used(claim, command.ticket_ids) | _others(claim, command.ticket_ids, command.buyer_id)
+        )
 
     def _last_cancellation(self, claim: Claim, starts_at: datetime) -> datetime:
         """Return when a buyer can no longer cancel an event that starts then."""
@@ -534,6 +613,7 @@ class Model:
     def _against_returning(self, command: ReturnTickets | KeepTickets) -> set[SalesRefusal]:
         claim = self.claims[command.booking_id]
         reasons = set() if claim.buyer_id == command.buyer_id else {SalesRefusal.BOOKING_NOT_FOUND}
+        reasons |= _used(claim, command.ticket_ids) | _others(claim, command.ticket_ids, command.buyer_id)
         gone = set(command.ticket_ids) - claim.tickets.keys()
         if gone:
             reasons.add(SalesRefusal.ALREADY_CANCELLED)
@@ -547,6 +627,8 @@ class Model:
             reasons.add(SalesRefusal.SALE_ENDED)
         reasons |= self._early(self.on_sale_at)
         if not claim.live() or claim.expires_at is not None:
+            reasons.add(SalesRefusal.NOT_RETURNABLE)
+        if any(claim.tickets[each].passing for each in there):
             reasons.add(SalesRefusal.NOT_RETURNABLE)
         fresh = {claim.tickets[each].type_id for each in there if claim.tickets[each].returned_at is None}
         if any(self._for_sale({type_id: 1}) for type_id in fresh):
@@ -584,6 +666,234 @@ class Model:
             return called_off
         prices = [ticket.price_minor for ticket in waiting.offer.tickets.values()]
         return called_off | self._against_promo(command.buyer_id, prices)
+
+    # Passing tickets on, and other seats
+
+    def _against_passing(
+        self, command: OfferTransfer | AcceptTransfer | DeclineTransfer | WithdrawTransfer
+    ) -> set[SalesRefusal]:
+        if isinstance(command, OfferTransfer):
+            return self._against_offering(command)
+        passing = self.transfers[command.transfer_id]
+        match command:
+            case AcceptTransfer():
+                if (passing.state, passing.receiver_id) == ("accepted", command.buyer_id):
+                    return set()
+                known, again = passing.address == command.address, "nothing"
+            case DeclineTransfer():
+                known, again = passing.address == command.address, "declined"
+            case WithdrawTransfer():
+                known, again = passing.giver_id == command.giver_id, "withdrawn"
+        if not known:
+            return {SalesRefusal.TRANSFER_NOT_FOUND}
+        if passing.state != "offered":
+            return set() if passing.state == again else {SalesRefusal.TRANSFER_ENDED}
+        return (
+            self._against_accepting_ticket(command, passing) if isinstance(command, AcceptTransfer) else set()
+        )
+
+    def _against_offering(self, command: OfferTransfer) -> set[SalesRefusal]:
+        if (earlier := self.transfers.get(command.transfer_id)) is not None:
+            same = (earlier.ticket_id, earlier.giver_id, earlier.address)
+            repeated = same == (command.ticket_id, command.giver_id, command.address)
+            return set() if repeated else {SalesRefusal.KEY_REUSED}
+        claim = self.claims[command.booking_id]
+        reasons = self._against_moving(claim, command.ticket_id)
+        ticket = claim.tickets.get(command.ticket_id)
+        if ticket is None or (ticket.holder_id or claim.buyer_id) != command.giver_id:
+            return reasons | {SalesRefusal.UNKNOWN_TICKET}
+        if ticket.passing is not None:
+            same_person = ticket.passing.address == command.address
+            return reasons if same_person else reasons | {SalesRefusal.NOT_TRANSFERABLE}
+        return reasons | self._begun(command.event_starts_at)
+
+    def _against_accepting_ticket(self, command: AcceptTransfer, passing: Passing) -> set[SalesRefusal]:
+        claim = passing.claim
+        reasons = self._against_moving(claim, passing.ticket_id) | self._begun(command.event_starts_at)
+        if command.buyer_id == passing.giver_id:
+            reasons.add(SalesRefusal.NOT_TRANSFERABLE)
+        terms = self.ticket_types[command.ticket_type_id]
+        if command.buyer_id != claim.buyer_id and self._over_limit(command.buyer_id, terms, 1):
+            reasons.add(SalesRefusal.OVER_BUYER_LIMIT)
+        return reasons
+
+    def _against_moving(self, claim: Claim, ticket_id: UUID) -> set[SalesRefusal]:
+        """Return why a ticket cannot get another holder."""
+        reasons = set() if self.open else {SalesRefusal.EVENT_CANCELLED}
+        ticket = claim.tickets.get(ticket_id)
+        if ticket is None:
+            return reasons | {SalesRefusal.ALREADY_CANCELLED}
+        if ticket.entries:
+            reasons.add(SalesRefusal.TICKET_USED)
+        if claim.expires_at is not None or ticket.returned_at is not None:
+            reasons.add(SalesRefusal.NOT_TRANSFERABLE)
+        return reasons
+
+    def _begun(self, starts_at: datetime) -> set[SalesRefusal]:
+        return {SalesRefusal.NOT_TRANSFERABLE} if self.now >= starts_at else set()
+
+    def _against_giving_back(self, command: GiveBackTicket) -> set[SalesRefusal]:
+        ticket = self.claims[command.booking_id].tickets.get(command.ticket_id)
+        if ticket is None:
+            return {SalesRefusal.UNKNOWN_TICKET, SalesRefusal.ALREADY_CANCELLED}
+        if ticket.holder_id != command.holder_id:
+            return {SalesRefusal.UNKNOWN_TICKET}
+        return {SalesRefusal.TICKET_USED} if ticket.entries else set()
+
+    def _against_exchanging(self, command: ExchangeTickets) -> set[SalesRefusal]:
+        claim, reasons = self.claims[command.booking_id], set[SalesRefusal]()
+        if not claim.live() or claim.expires_at is not None:
+            reasons.add(SalesRefusal.NOT_EXCHANGEABLE)
+        for ticket_id, _ in command.seats:
+            ticket = claim.tickets.get(ticket_id)
+            if ticket is None:
+                reasons.add(SalesRefusal.ALREADY_CANCELLED)
+                continue
+            if ticket.entries:
+                reasons.add(SalesRefusal.TICKET_USED)
+            if ticket.seat is None:
+                reasons.add(SalesRefusal.NOT_SEATED)
+            if ticket.returned_at is not None:
+                reasons.add(SalesRefusal.NOT_EXCHANGEABLE)
+        moving = {seat: claim.tickets[each].seat for each, seat in command.seats if each in claim.tickets}
+        moving = {seat: before for seat, before in moving.items() if seat != before}
+        if moving.keys() & (self._taken_seats() - set(moving.values())):
+            reasons.add(SalesRefusal.SEAT_TAKEN)
+        return reasons
+
+    def _pass_on(
+        self, command: OfferTransfer | AcceptTransfer | DeclineTransfer | WithdrawTransfer | GiveBackTicket
+    ) -> None:
+        match command:
+            case OfferTransfer() if command.transfer_id not in self.transfers:
+                claim = self.claims[command.booking_id]
+                ticket = claim.tickets[command.ticket_id]
+                if ticket.passing is not None:
+                    return  # offered to the same person before
+                until = min(self.now + timedelta(days=7), command.event_starts_at)
+                ticket.passing = Passing(claim, command.ticket_id, command.giver_id, command.address, until)
+                self.transfers[command.transfer_id] = ticket.passing
+            case AcceptTransfer() if (passing := self.transfers[command.transfer_id]).state == "offered":
+                ticket = passing.claim.tickets[passing.ticket_id]
+                mine = command.buyer_id == passing.claim.buyer_id
+                ticket.holder_id = None if mine else command.buyer_id
+                passing.receiver_id = command.buyer_id
+                self._stop_passing(passing, "accepted")
+                self._new_code(passing.ticket_id, ticket)
+            case DeclineTransfer() if (passing := self.transfers[command.transfer_id]).state == "offered":
+                self._stop_passing(passing, "declined")
+            case WithdrawTransfer() if (passing := self.transfers[command.transfer_id]).state == "offered":
+                self._stop_passing(passing, "withdrawn")
+            case GiveBackTicket():
+                ticket = self.claims[command.booking_id].tickets[command.ticket_id]
+                ticket.holder_id = None
+                if ticket.passing is not None:
+                    self._stop_passing(ticket.passing, "withdrawn")
+                self._new_code(command.ticket_id, ticket)
+
+    def _stop_passing(self, passing: Passing, how: str) -> None:
+        passing.state = how
+        passing.claim.tickets[passing.ticket_id].passing = None
+
+    def _new_code(self, ticket_id: UUID, ticket: Ticket) -> None:
+        if ticket.secret is not None:
+            self.void_codes.add((ticket_id, ticket.secret))
+        ticket.secret = None
+
+    def _exchange(self, command: ExchangeTickets) -> None:
+        claim = self.claims[command.booking_id]
+        for ticket_id, seat in command.seats:
+            ticket = claim.tickets[ticket_id]
+            if ticket.seat != seat:
+                ticket.seat = seat
+                self._new_code(ticket_id, ticket)
+
+    # The door
+
+    def _find_ticket(self, ticket_id: UUID | None) -> tuple[Claim, Ticket] | None:
+        found = [claim for claim in self.claims.values() if ticket_id in claim.tickets]
+        return (found[0], found[0].tickets[ticket_id]) if ticket_id is not None and found else None
+
+    def _judge_scan(self, command: ScanTicket, outcome: Outcome) -> None:
+        if (earlier := self.scans.get(command.scan_id)) is not None:
+            if (earlier.ticket_id, earlier.direction) != (_known(command.ticket_id), command.direction):
+                assert outcome == No(SalesRefusal.KEY_REUSED)
+                return
+            assert isinstance(outcome, Scanned)
+            assert outcome.replayed
+            assert outcome.scan.result == earlier.result
+            return
+        assert isinstance(outcome, Scanned)
+        assert not outcome.replayed
+        assert outcome.scan.result == self._result_of(command)
+        ticket_id = _known(command.ticket_id)
+        self.scans[command.scan_id] = Attempt(ticket_id, command.direction, outcome.scan.result)
+        if outcome.scan.result == "accepted":
+            found = self._find_ticket(ticket_id)
+            assert found is not None
+            _, ticket = found
+            if ticket.returned_at is not None or ticket.passing is not None:
+                assert ticket_id is not None
+                self._its_holder_is_here(ticket_id, ticket)
+            ticket.inside = command.direction == "in"
+            ticket.entries += ticket.inside
+            ticket.last_scan_id = command.scan_id
+
+    def _its_holder_is_here(self, ticket_id: UUID, ticket: Ticket) -> None:
+        """Nobody else can have the ticket: the offer for it ends, the offer of it too."""
+        if ticket.passing is not None:
+            self._stop_passing(ticket.passing, "withdrawn")
+        ticket.returned_at = None
+        for claim in self._live():
+            if any(each.replaces == ticket_id for each in claim.tickets.values()):
+                self._cancel(claim, tuple(claim.tickets), None)
+                self._serve()
+
+    def _result_of(self, command: ScanTicket) -> str:
+        if command.ticket_id in {None, UNKNOWN}:
+            return "unknown"
+        if command.secret == FORGED:
+            return "forged"
+        if (command.ticket_id, command.secret) in self.void_codes:
+            return "passed_on"
+        found = self._find_ticket(command.ticket_id)
+        if found is None or not self.open:
+            return "cancelled"
+        claim, ticket = found
+        if claim.expires_at is not None:  # held, or expired
+            return "unpaid"
+        if command.direction == "out":
+            return "accepted" if ticket.inside else "outside"
+        if command.ticket_type_ids is not None and ticket.type_id not in command.ticket_type_ids:
+            return "wrong_gate"
+        if not command.offline and command.opens_at is not None and self.now < command.opens_at:
+            return "too_early"
+        if not command.offline and command.closes_at is not None and self.now >= command.closes_at:
+            return "too_late"
+        if ticket.inside:
+            return "inside"
+        return "accepted" if not ticket.entries or command.reentry else "no_reentry"
+
+    def _against_undoing(self, command: UndoScan) -> set[SalesRefusal]:
+        attempt = self.scans.get(command.scan_id)
+        if attempt is None:
+            return {SalesRefusal.SCAN_NOT_FOUND}
+        if attempt.undone:
+            return set()
+        found = self._find_ticket(attempt.ticket_id)
+        is_check_in = (attempt.result, attempt.direction) == ("accepted", "in")
+        is_last = is_check_in and found is not None and found[1].last_scan_id == command.scan_id
+        return set() if is_last else {SalesRefusal.NOT_UNDOABLE}
+
+    def _undo(self, command: UndoScan) -> None:
+        attempt = self.scans[command.scan_id]
+        if attempt.undone:
+            return
+        attempt.undone = True
+        found = self._find_ticket(attempt.ticket_id)
+        assert found is not None
+        found[1].inside = False
+        found[1].entries -= 1
 
     # Effects
 
@@ -629,6 +939,19 @@ class Model:
                 self._serve()
             case RecordCapture():
                 self.claims[command.booking_id].captured = True
+            case _:
+                self._change_ticket(command)
+
+    def _change_ticket(self, command: Command) -> None:
+        match command:
+            case UndoScan():
+                self._undo(command)
+            case ExchangeTickets():
+                self._exchange(command)
+            case (
+                OfferTransfer() | AcceptTransfer() | DeclineTransfer() | WithdrawTransfer() | GiveBackTicket()
+            ):
+                self._pass_on(command)
             case _:
                 self._change(command)
 
@@ -747,6 +1070,9 @@ class Model:
             self._serve()
 
     def _cancel(self, claim: Claim, ticket_ids: Iterable[UUID], event_starts_at: datetime | None) -> None:
+        for ticket_id in ticket_ids:
+            if (passing := claim.tickets[ticket_id].passing) is not None:
+                self._stop_passing(passing, "withdrawn")
         gone = [claim.tickets.pop(ticket_id) for ticket_id in dict.fromkeys(ticket_ids)]
         if claim.payment_id is not None:
             claim.refunded_minor += sum(self._paid_back(claim, ticket, event_starts_at) for ticket in gone)
@@ -843,6 +1169,28 @@ def _compare(claim: Claim, booking: Booking) -> None:
                 ticket.replaces,
             )
             assert theirs.returning_since == ticket.returned_at
+            assert theirs.holder_id == ticket.holder_id
+            assert (theirs.state == "used") == (ticket.entries > 0)
+            if ticket.secret is None:
+                ticket.secret = theirs.secret
+            assert theirs.secret == ticket.secret, "a code changes with its holder and its seat alone"
+
+
+def _used(claim: Claim, ticket_ids: Iterable[UUID] | None) -> set[SalesRefusal]:
+    named = set(claim.tickets if ticket_ids is None else ticket_ids) & claim.tickets.keys()
+    used = claim.live() and any(claim.tickets[each].entries for each in named)
+    return {SalesRefusal.TICKET_USED} if used else set()
+
+
+def _others(claim: Claim, ticket_ids: Iterable[UUID] | None, buyer_id: UUID | None) -> set[SalesRefusal]:
+    """Return whether a buyer names a ticket that another person holds."""
+    named = set(claim.tickets if ticket_ids is None else ticket_ids) & claim.tickets.keys()
+    others = buyer_id is not None and any(claim.tickets[each].holder_id is not None for each in named)
+    return {SalesRefusal.TICKET_PASSED_ON} if others else set()
+
+
+def _known(ticket_id: UUID | None) -> UUID | None:
+    return None if ticket_id == UNKNOWN else ticket_id
 
 
 def _discount(price_minor: int) -> int:

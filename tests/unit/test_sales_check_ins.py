@@ -155,6 +155,78 @@ STORIES: Final = {
         take A 1 by=B          -> transfer-ended
         pass A 1 B             -> offered
     """,
+    "an offer ends when the holder of its ticket comes, and the ticket can be offered anew": """
+        book A 10              -> booked
+        return A 1             -> booked
+        join B 1               -> waiting
+        entry B                -> offered
+        scan A 1 scan=s        -> accepted
+        entry B                -> lapsed
+        look hall              -> held 0 sold 10 of 10
+        undo s                 -> accepted
+        accept B               -> offer-expired
+        return A 1             -> booked
+        join C 1               -> waiting
+        entry C                -> offered
+        cancel A 1             -> booked
+        accept C               -> booked
+        look hall              -> held 0 sold 10 of 10
+    """,
+    "an offer of several tickets ends as a whole, and the next in line are asked": """
+        book X 8               -> booked
+        book Y 1               -> booked
+        book Z 1               -> booked
+        join A 3               -> waiting
+        return X 2             -> booked
+        cancel Y               -> cancelled
+        entry A                -> offered
+        join B 1               -> waiting
+        join C 1               -> waiting
+        scan X 1               -> accepted
+        entry A                -> lapsed
+        entry B                -> offered
+        entry C                -> offered
+        accept C               -> booked
+        accept B               -> booked
+        look hall              -> held 0 sold 10 of 10
+    """,
+    "who pays for a ticket whose holder comes is not given it": """
+        terms online           -> done
+        hold X 9               -> held
+        pay X                  -> booked
+        book A 1               -> held
+        pay A                  -> booked
+        return A 1             -> booked
+        join B 1               -> waiting
+        accept B               -> held
+        scan A 1               -> accepted
+        pay B                  -> already-cancelled
+        entry B                -> fulfilled
+        refunded A             -> 0
+        look hall              -> held 0 sold 10 of 10
+    """,
+    "the line of a ticket type with a limit per buyer is served when an offer ends": """
+        type few hall each=2   -> done
+        book A 8               -> booked
+        book B 2 few           -> booked
+        return B 2             -> booked
+        join C 2 few           -> waiting
+        join D 1 few           -> waiting
+        entry C                -> offered
+        entry D                -> waiting
+        scan B 1               -> accepted
+        entry C                -> lapsed
+        entry D                -> offered
+        accept D               -> booked
+        look hall              -> held 0 sold 10 of 10
+    """,
+    "a code that is void since this batch is old, and not made up": """
+        book A 1               -> booked
+        pass A 1 B             -> offered
+        take A 1 by=B          -> accepted
+        & scan A 1             -> passed_on
+        & scan A 1 forged=yes  -> forged
+    """,
     "a part of a booking that is to be replaced was used at the door": """
         book X 8               -> booked
         book A 2               -> booked

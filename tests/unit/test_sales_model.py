@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from hypothesis import HealthCheck, settings
@@ -31,6 +31,8 @@ from evently.sales.commands.bookings import (
     RecordRefund,
     ReturnTickets,
 )
+from evently.sales.commands.check_ins import ScanTicket, UndoScan
+from evently.sales.commands.exchanges import ExchangeTickets
 from evently.sales.commands.sale_terms import (
     CancelSale,
     ChangeSale,
@@ -46,12 +48,19 @@ from evently.sales.commands.sale_terms import (
     WakeSale,
 )
 from evently.sales.commands.seats import BlockSeats, UnblockSeats
+from evently.sales.commands.transfers import (
+    AcceptTransfer,
+    DeclineTransfer,
+    GiveBackTicket,
+    OfferTransfer,
+    WithdrawTransfer,
+)
 from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
 from evently.sales.nouns import Booking, WaitlistEntry
-from evently.sales.states import SettledBy
+from evently.sales.states import Direction, SettledBy
 from evently.sales.terms import Conditions, Fees, PoolTerms, PromoTerms, RefundWindow, TicketTypeTerms
 from tests.support.halls import SMALL_HALL
-from tests.support.model import Model
+from tests.support.model import FORGED, UNKNOWN, Model
 from tests.support.rows import Rows
 from tests.support.stories import EVENT, NOON
 
@@ -117,6 +126,9 @@ class AnyHistory(RuleBasedStateMachine):
         self.starts_at, self.is_deciding = STARTS, False
         self.batch: list[Command] = []
         self.asked: list[Command] = []  # all keyed requests, to repeat them
+        self.scans: list[ScanTicket] = []
+        self.offered: list[OfferTransfer] = []
+        self.codes: dict[tuple[UUID, bytes], None] = {}  # every code that a ticket had after a batch
         self.now = NOON
         if full:
             self._sell_out()
@@ -248,7 +260,8 @@ class AnyHistory(RuleBasedStateMachine):
     def give_away(self, *, pick: int, tickets: set[int], keep: bool) -> None:
         confirmed = [booking for booking in self.rows.bookings.values() if booking.state == "confirmed"]
         booking = confirmed[pick % len(confirmed)]
-        valid = [ticket for ticket in booking.tickets if ticket.state == "valid" or pick % 4 == 0]
+        valid = [each for each in booking.tickets if each.state == "valid" or pick % 4 == 0]
+        valid = valid or list(booking.tickets)
         ids = tuple({valid[each % len(valid)].ticket_id for each in tickets})
         self._ask((KeepTickets if keep else ReturnTickets)(EVENT, booking.booking_id, booking.buyer_id, ids))
 
@@ -268,6 +281,172 @@ class AnyHistory(RuleBasedStateMachine):
                 break
         if not first:
             self._ask(JoinWaitlist(EVENT, buyer_id, type_id, 1))
+
+    # Passing tickets on, and other seats
+
+    @precondition(lambda self: self.rows.tickets("confirmed"))
+    @rule(pick=picks, which=picks, receiver_id=buyers, giver_id=st.none() | buyers)
+    def pass_on(self, *, pick: int, which: int, receiver_id: UUID, giver_id: UUID | None) -> None:
+        booking = self._pick(pick, "confirmed")
+        ticket = booking.tickets[which % len(booking.tickets)]
+        giver_id = giver_id or ticket.holder_id or booking.buyer_id
+        transfer_id = UUID(int=8_000_000 + len(self.offered))
+        self.offered.append(
+            OfferTransfer(
+                EVENT,
+                booking.booking_id,
+                ticket.ticket_id,
+                transfer_id,
+                giver_id,
+                _address(receiver_id),
+                self.starts_at,
+            )
+        )
+        self._ask(self.offered[-1])
+
+    @precondition(lambda self: self.offered)
+    @rule(pick=picks, receiver_id=st.none() | st.none() | buyers)
+    def pass_on_again(self, *, pick: int, receiver_id: UUID | None) -> None:
+        earlier = self.offered[-1 - pick % len(self.offered)]
+        self._ask(earlier if receiver_id is None else replace(earlier, address=_address(receiver_id)))
+
+    @precondition(lambda self: self.rows.transfers)
+    @rule(
+        pick=picks, how=st.sampled_from(["take", "take", "take", "refuse", "take back"]), mine=st.booleans()
+    )
+    def answer_transfer(self, *, pick: int, how: str, mine: bool) -> None:
+        transfers = list(self.rows.transfers.values())
+        transfers = [each for each in transfers if each.state == "offered"] * (pick % 4 > 0) or transfers
+        transfer = transfers[-1 - pick // 4 % len(transfers)]
+        named = next(each for each in self.offered if each.transfer_id == transfer.transfer_id)
+        to = next(each for each in BUYERS if _address(each) == named.address)
+        who = to if mine or pick % 3 else BUYERS[pick % len(BUYERS)]
+        (ticket,) = [
+            each
+            for booking in self.rows.bookings.values()
+            for each in booking.tickets
+            if each.ticket_id == transfer.ticket_id
+        ]
+        command: Command
+        match how:
+            case "take":
+                command = AcceptTransfer(
+                    EVENT,
+                    transfer.booking_id,
+                    transfer.transfer_id,
+                    who,
+                    _address(who),
+                    ticket.ticket_type_id,
+                    self.starts_at,
+                )
+            case "refuse":
+                command = DeclineTransfer(EVENT, transfer.transfer_id, _address(who))
+            case _:
+                command = WithdrawTransfer(EVENT, transfer.transfer_id, transfer.giver_id if mine else who)
+        self._ask(command)
+
+    @precondition(lambda self: any(each.holder_id for each in self.rows.tickets("confirmed")))
+    @rule(pick=picks, mine=st.sampled_from([True, True, False]))
+    def give_back(self, *, pick: int, mine: bool) -> None:
+        received = [
+            (booking, ticket)
+            for booking in self.rows.bookings.values()
+            for ticket in booking.tickets
+            if ticket.holder_id is not None
+        ]
+        booking, ticket = received[-1 - pick % len(received)]
+        holder_id = ticket.holder_id if mine and ticket.holder_id is not None else BUYERS[pick % len(BUYERS)]
+        self._ask(GiveBackTicket(EVENT, booking.booking_id, ticket.ticket_id, holder_id))
+
+    @precondition(lambda self: any(each.seat_id for each in self.rows.tickets("confirmed")))
+    @rule(pick=picks, which=picks, seats=some_seats)
+    def exchange(self, *, pick: int, which: int, seats: list[str]) -> None:
+        seated = [
+            booking
+            for booking in self.rows.bookings.values()
+            if any(each.seat_id for each in booking.tickets)
+        ]
+        booking = seated[-1 - pick % len(seated)]
+        tickets = [each for each in booking.tickets if each.seat_id is not None or which % 8 == 0]
+        tickets = tickets[which % len(tickets) :]
+        moves = tuple([(each.ticket_id, seat) for each, seat in zip(tickets, seats, strict=False)])
+        self._ask(ExchangeTickets(EVENT, booking.booking_id, BUYERS[0], moves))
+
+    # The door
+
+    @precondition(lambda self: self.rows.bookings)
+    @rule(
+        pick=picks,
+        which=picks,
+        direction=st.sampled_from(["in", "in", "in", "out"]),
+        code=st.sampled_from(["its own", "its own", "its own", "forged", "unknown"]),
+        reentry=st.booleans(),
+    )
+    def scan(self, *, pick: int, which: int, direction: Direction, code: str, reentry: bool) -> None:
+        tickets = self._pick(pick, "confirmed").tickets
+        ticket = tickets[which % len(tickets)]
+        ticket_id = UNKNOWN if code == "unknown" else ticket.ticket_id
+        self._scan(ticket_id, FORGED if code == "forged" else ticket.secret, direction, reentry=reentry)
+
+    @precondition(lambda self: self.rows.void_codes)
+    @rule(pick=picks)
+    def scan_an_old_code(self, pick: int) -> None:
+        old = [code for code in self.rows.void_codes if code in self.codes]
+        if old:
+            self._scan(*old[pick % len(old)], "in", reentry=False)
+
+    @precondition(lambda self: self.rows.tickets("confirmed"))
+    @rule(
+        pick=picks,
+        types=st.none() | st.sets(st.sampled_from(TYPE_IDS), min_size=1),
+        opens=st.none() | st.sampled_from([-1, 0, 1]),
+        closes=st.none() | st.sampled_from([-1, 0, 1]),
+        offline=st.booleans(),
+    )
+    def scan_at_a_gate(
+        self, *, pick: int, types: set[UUID] | None, opens: int | None, closes: int | None, offline: bool
+    ) -> None:
+        tickets = self.rows.tickets("confirmed")
+        ticket = tickets[pick % len(tickets)]
+        self._scan(
+            ticket.ticket_id,
+            ticket.secret,
+            "in",
+            reentry=False,
+            ticket_type_ids=None if types is None else frozenset(types),
+            opens_at=None if opens is None else self.now + timedelta(seconds=opens),
+            closes_at=None if closes is None else self.now + timedelta(seconds=closes),
+            offline=offline,
+        )
+
+    @precondition(lambda self: self.scans)
+    @rule(pick=picks, other_way=st.sampled_from([False, False, True]))
+    def scan_again(self, *, pick: int, other_way: bool) -> None:
+        earlier = self.scans[-1 - pick % len(self.scans)]
+        direction: Direction = "out" if earlier.direction == "in" else "in"
+        self._ask(replace(earlier, direction=direction) if other_way else earlier)
+
+    @precondition(lambda self: self.scans)
+    @rule(pick=picks)
+    def undo_scan(self, pick: int) -> None:
+        earlier = self.scans[-1 - pick % min(len(self.scans), 5)]
+        self._ask(UndoScan(EVENT, earlier.scan_id, BUYERS[0], "by mistake"))
+
+    @precondition(lambda self: any(each.returning_since for each in self.rows.tickets("confirmed")))
+    @rule(pick=picks, undo=st.booleans())
+    def somebody_comes_with_a_returned_ticket(self, *, pick: int, undo: bool) -> None:
+        """A short story that chance would seldom tell."""
+        returned = [each for each in self.rows.tickets("confirmed") if each.returning_since is not None]
+        ticket = returned[pick % len(returned)]
+        self._scan(ticket.ticket_id, ticket.secret, "in", reentry=False)
+        if undo:
+            self._ask(UndoScan(EVENT, self.scans[-1].scan_id, BUYERS[0], "by mistake"))
+
+    def _scan(self, ticket_id: UUID, secret: bytes, direction: Direction, **more: Any) -> None:
+        scan_id = UUID(int=9_000_000 + len(self.scans))
+        scan = ScanTicket(EVENT, scan_id, ticket_id, secret, direction, BUYERS[0], self.now, **more)
+        self.scans.append(scan)
+        self._ask(scan)
 
     # Organizers
 
@@ -376,7 +555,12 @@ class AnyHistory(RuleBasedStateMachine):
         self.model.begin(self.now)
         for command, outcome in zip(batch, outcomes, strict=True):
             self.model.judge(command, outcome)
-        self.model.end(self.rows.bookings, self.rows.entries)
+        self.model.end(self.rows.bookings, self.rows.entries, self.rows.transfers)
+        self.codes |= {
+            (each.ticket_id, each.secret): None
+            for booking in self.rows.bookings.values()
+            for each in booking.tickets
+        }
         self.is_deciding = False
 
     def _ask(self, command: Command) -> None:
@@ -389,6 +573,10 @@ class AnyHistory(RuleBasedStateMachine):
         everything = list(self.rows.bookings.values())
         some = [booking for booking in everything if booking.state in states] if pick % 4 else everything
         return (some or everything)[-1 - pick // 4 % len(some or everything)]
+
+
+def _address(person_id: UUID) -> str:
+    return f"{person_id.int}@evently.example"
 
 
 def test_any_history(*, prove: bool) -> None:

@@ -321,11 +321,11 @@ def _offer(story: Story, setting: Setting, *, subject: str, heading: str, senten
 def _offer_lapsed(story: Story, setting: Setting) -> Letter:
     return Letter(
         subject=f"Your offer has ended: {_title(story.event)}",
-        preview="The tickets went to the next person on the waitlist.",
+        preview="The tickets are no longer held for you.",
         heading="Your offer has ended",
         paragraphs=(
-            "You did not take the tickets in time, so they went to the next person on the waitlist.",
-            "You can join it again.",
+            "You did not take the tickets in time, or who had returned one came with it after all.",
+            "You can join the waitlist again.",
         ),
         rows=_rows_of(story.about),
         action=_to_event("Show the event", story.event, setting),

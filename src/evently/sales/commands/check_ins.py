@@ -17,7 +17,7 @@ class ScanTicket(Command, frozen=True):
     gate. `offline`: the device has admitted the holder already, by its list.
     """
 
-    needs: ClassVar = Needs(scan=True, ticket=True, may_release=False)
+    needs: ClassVar = Needs(scan=True, ticket=True)
 
     scan_id: UUID
     ticket_id: UUID | None  # None: the code cannot be read

@@ -66,8 +66,6 @@ def confirm_booking(sale: Sale, batch: Batch, command: ConfirmBooking) -> Outcom
         return No(SalesRefusal.NOT_OFFERED, "accept_first")
     if no := _wrongly_paid(sale, booking, command):
         return no
-    if no := replacement_used(batch, booking):
-        return no
     # After this point the booking must succeed.
     return Booked(confirm_hold(sale, batch, booking, command.payment_id, command.amount_minor))
 
@@ -79,24 +77,6 @@ def _wrongly_paid(sale: Sale, booking: Booking, command: ConfirmBooking) -> No |
     if command.payment_id is not None and command.amount_minor == due > 0:
         return None
     return No(SalesRefusal.PAYMENT_MISMATCH, "amount", {"due_minor": due, "paid_minor": command.amount_minor})
-
-
-def replacement_used(batch: Batch, booking: Booking) -> No | None:
-    """Refuse when a returned ticket that an offer is to replace has been used at the door meanwhile.
-
-    Its holder has kept it then, also when the check-in was undone.
-    """
-    for ticket in valid_tickets(booking):
-        if ticket.replaces is not None:
-            returned = next(
-                each
-                for other in batch.bookings.values()
-                for each in other.tickets
-                if each.ticket_id == ticket.replaces
-            )
-            if returned.returning_since is None:
-                return No(SalesRefusal.OFFER_EXPIRED, "ticket_used")
-    return None
 
 
 def confirm_hold(
@@ -342,16 +322,22 @@ def void_tickets(
 
 def _unbind(sale: Sale, batch: Batch, returned: ReturnedTicket) -> None:
     """Give the unit and seat of a returned ticket that was voided to the offer that was to replace it."""
-    (offer,) = [
-        other
-        for other in batch.bookings.values()
-        if other.state == "held"  # not an offer that has expired
-        and any(ticket.replaces == returned.ticket_id for ticket in other.tickets)
-    ]
+    offer = _offer_of(batch, returned.ticket_id)
     own = tuple(
         [replace(ticket, replaces=None) for ticket in offer.tickets if ticket.replaces == returned.ticket_id]
     )
     record_change(batch, _give_own_units(sale, batch, offer, own))
+
+
+def _offer_of(batch: Batch, ticket_id: UUID) -> Booking:
+    """Return the live offer that is to replace a returned ticket."""
+    (offer,) = [
+        other
+        for other in batch.bookings.values()
+        if other.state == "held"  # not an offer that has expired
+        and any(ticket.replaces == ticket_id for ticket in other.tickets)
+    ]
+    return offer
 
 
 def _give_own_units(sale: Sale, batch: Batch, booking: Booking, own: Sequence[Ticket]) -> Booking:
@@ -587,8 +573,23 @@ def keep_tickets(sale: Sale, batch: Batch, command: KeepTickets) -> Outcome:
     return Booked(keep(sale, batch, booking, chosen))
 
 
+def end_offer_of(sale: Sale, batch: Batch, returned: Ticket) -> None:
+    """End the offer that was to replace a returned ticket: its holder has come with it.
+
+    The whole offer ends, accepted or not: who wanted two tickets is not given one.
+    """
+    if not sale.returned[returned.ticket_id].offered:
+        return
+    offer = _offer_of(batch, returned.ticket_id)
+    assert offer.entry_id is not None, "only an offer replaces a ticket"
+    entry = batch.entries[offer.entry_id]
+    if entry.state == "offered":
+        offers.withdraw(sale, batch, entry, "lapsed")
+    void_tickets(sale, batch, offer, valid_tickets(offer), 0)
+
+
 def keep(sale: Sale, batch: Batch, booking: Booking, returned: Sequence[Ticket]) -> Booking:
-    """Stop offering returned tickets. An offer that one of them has can no longer be accepted."""
+    """Stop offering returned tickets, which no offer has."""
     for ticket in returned:
         del sale.returned[ticket.ticket_id]
     batch.facts.append(facts.TicketsKept(booking.booking_id, tuple([each.ticket_id for each in returned])))

@@ -16,7 +16,7 @@ from evently.sales import facts
 from evently.sales.commands.check_ins import ScanTicket, UndoScan
 from evently.sales.nouns import Booking, CheckIn, Scan, Ticket
 from evently.sales.outcomes import No, Outcome, SalesRefusal, Scanned
-from evently.sales.rules.bookings import keep
+from evently.sales.rules.bookings import end_offer_of, keep
 from evently.sales.rules.moves import end_transfer, record_change
 from evently.sales.rules.state import Batch, Sale
 from evently.sales.states import ScanResult, TicketState
@@ -59,11 +59,19 @@ def scan_ticket(sale: Sale, batch: Batch, command: ScanTicket) -> Outcome:
 
 
 def _find(batch: Batch, ticket_id: UUID) -> _Found | None:
-    for booking in batch.bookings.values():
-        for ticket in booking.tickets:
-            if ticket.ticket_id == ticket_id:
-                return _Found(booking, ticket, batch.check_ins.get(ticket_id))
-    return None
+    if ticket_id not in batch.booking_of and batch.bookings_indexed != len(batch.bookings):
+        batch.booking_of = {
+            ticket.ticket_id: booking.booking_id
+            for booking in batch.bookings.values()
+            for ticket in booking.tickets
+        }
+        batch.bookings_indexed = len(batch.bookings)
+    booking_id = batch.booking_of.get(ticket_id)
+    if booking_id is None:
+        return None
+    booking = batch.bookings[booking_id]
+    (ticket,) = [each for each in booking.tickets if each.ticket_id == ticket_id]
+    return _Found(booking, ticket, batch.check_ins.get(ticket_id))
 
 
 def _scanned(
@@ -79,7 +87,8 @@ def _judge(sale: Sale, batch: Batch, command: ScanTicket, found: _Found | None) 
     if found is None:
         return "unknown"
     if not hmac.compare_digest(found.ticket.secret, command.secret):
-        return "passed_on" if (found.ticket.ticket_id, command.secret) in batch.void_codes else "forged"
+        code = found.ticket.ticket_id, command.secret
+        return "passed_on" if code in batch.void_codes or code in batch.codes_voided else "forged"
     if found.ticket.state == "void" or sale.state == "cancelled":
         return "cancelled"
     if found.booking.state != "confirmed":
@@ -114,6 +123,7 @@ def _let_through(sale: Sale, batch: Batch, scan: Scan, found: _Found) -> _Found:
     else:
         # Its holder is here: neither the waitlist nor another person can have it
         if ticket.returning_since is not None:
+            end_offer_of(sale, batch, ticket)
             booking = keep(sale, batch, booking, (ticket,))
         if (transfer := sale.transfers.get(ticket.ticket_id)) is not None:
             end_transfer(sale, batch, transfer, "withdrawn")

@@ -366,6 +366,9 @@ class Batch:
     check_ins: dict[UUID, CheckIn] = field(default_factory=dict)  # by ticket, of tickets that commands name
     void_codes: set[tuple[UUID, bytes]] = field(default_factory=set)  # their tickets and old secrets
     due: list[UUID] = field(default_factory=list)  # bookings whose hold has expired
+    # By ticket: its booking, for scans; made when one is looked for, of so many bookings
+    booking_of: dict[UUID, UUID] = field(default_factory=dict)
+    bookings_indexed: int = 0
 
     # For serving the waitlist. Units were released or an entry joined: serve it before the next command.
     serve_waitlist: bool = False

@@ -9,7 +9,7 @@ from evently.sales.commands.waitlist import WAITING_MAX, AcceptOffer, JoinWaitli
 from evently.sales.nouns import Booking, Ticket, WaitlistEntry
 from evently.sales.outcomes import Listed, No, Outcome, SalesRefusal
 from evently.sales.rules import offers
-from evently.sales.rules.bookings import confirm_hold, extend_until, replacement_used, void_tickets
+from evently.sales.rules.bookings import confirm_hold, extend_until, void_tickets
 from evently.sales.rules.moves import (
     fee_taxes_of,
     is_due,
@@ -103,8 +103,6 @@ def accept_offer(sale: Sale, batch: Batch, command: AcceptOffer) -> Outcome:
         return No(SalesRefusal.OFFER_EXPIRED)
     if sale.state == "cancelled":
         return No(SalesRefusal.EVENT_CANCELLED)
-    if no := replacement_used(batch, booking):
-        return no
     code = command.promo_code or unlocking_code(sale, entry)
     if code is not None:
         discounted = _use_promo(sale, batch, entry, booking, code)

@@ -35,11 +35,12 @@ class NotificationView(msgspec.Struct, frozen=True):
     It records one change. Get the booking, the waitlist entry or the refund to see its present state.
 
     `kind`: offer_made (an offer waits for acceptance), offer_ending (an offer is in its last hours),
-    offer_lapsed (an offer was not accepted in time), entry_withdrawn (the event was cancelled, or the buyer
-    reached a limit), booking_confirmed, booking_cancelled, tickets_cancelled (some tickets of a booking),
-    return_taken (another buyer took returned tickets), refund_paid, payment_failed (the hold ended, or the
-    booking was cancelled, because it was not paid), event_rescheduled (another time or place: get the event
-    and the cancellation quote), event_reminder (the event is on the next day); transfer_accepted,
+    offer_lapsed (an offer was not accepted in time, or who had returned a ticket came with it),
+    entry_withdrawn (the event was cancelled, or the buyer reached a limit), booking_confirmed,
+    booking_cancelled, tickets_cancelled (some tickets of a booking), return_taken (another buyer took
+    returned tickets), refund_paid, payment_failed (the hold ended, or the booking was cancelled, because it
+    was not paid), event_rescheduled (another time or place: get the event and the cancellation quote),
+    event_reminder (the event is on the next day); transfer_accepted,
     transfer_declined, transfer_expired (an offer of a ticket to another person), ticket_received (a ticket
     was passed on to me), ticket_given_back (a ticket is its buyer's again), ticket_lost (the organizer
     cancelled a ticket that was passed on to me), seats_changed (the organizer gave my tickets other seats;

@@ -54,9 +54,9 @@ class WaitlistEntryView(msgspec.Struct, frozen=True):
     """A waitlist entry: a buyer waits for a quantity of one ticket type.
 
     `state`: waiting, offered, fulfilled or withdrawn. `reason` says why an entry is withdrawn: left,
-    declined, lapsed (the offer was not accepted in time), cancelled (the event was cancelled) or over_limit
-    (the buyer has reached a limit on tickets). `booking_id` is the booking that backs the offer: a hold
-    that the buyer can accept.
+    declined, lapsed (the offer was not accepted in time, or who had returned a ticket came with it),
+    cancelled (the event was cancelled) or over_limit (the buyer has reached a limit on tickets).
+    `booking_id` is the booking that backs the offer: a hold that the buyer can accept.
     """
 
     id: str
