@@ -25,7 +25,7 @@ from evently import reactions
 from evently.accounts import Accounts, TokenOptions, read_secret
 from evently.analytics import Evenings
 from evently.attendees import NameReader
-from evently.checkin import ListSigner
+from evently.checkin import DoorReader, ListSigner
 from evently.checkout import Checkout
 from evently.config import Config, read_config
 from evently.db import CheckedClock, Database, Probe
@@ -209,6 +209,7 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         printer=printer,
         wallets=Wallets(config.wallet_options()),
         list_signer=ListSigner(secret),
+        door=DoorReader(database),
         checkout=Checkout(database, engine, gateways, config.gateway, clock, new_id),
         mail=Mail(database, mail_options, secret, clock, attach=files.attach),
         push=Push(database, config.push_options(), clock),

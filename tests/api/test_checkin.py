@@ -186,11 +186,11 @@ async def test_a_mistake_is_undone_with_a_reason(office: BoxOffice) -> None:
     assert undone.json()["undo_reason"] == "the friend's ticket"
     assert (await office.client.post(undo, json={"reason": "x"}, headers=door.guard)).json() == undone.json()
     assert await door.results(first, door.attempt(0)) == ["accepted", "accepted"]
-    for scan_id in (uuid4(), "nonsense"):
+    for scan_id, problem in ((uuid4(), "scan-not-found"), ("nonsense", "not-found")):
         none = await office.client.post(
             f"{door.path}/scans/{scan_id}/undo", json={"reason": "x"}, headers=door.guard
         )
-        assert problem_of(none, 404) == "scan-not-found"
+        assert problem_of(none, 404) == problem
     no_more = await office.client.post(
         f"{door.path}/scans/{(await door.scan(door.attempt(0))).json()['data'][0]['id']}/undo",
         json={"reason": "x"},

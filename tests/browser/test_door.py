@@ -6,14 +6,17 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from evently.kit.clock import utc_now
 from evently.kit.ids import show_id
 from tests.api.test_checkin import Door, open_door
+from tests.api.test_exchanges import call, exchange
 from tests.api.test_tickets import as_named_buyer
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.test_buying import DESKTOP, NARROWEST, PHONE, faults_of, opened
@@ -335,3 +338,183 @@ async def test_the_door_works_by_keyboard_and_on_the_narrowest_screen(
         await page.keyboard.press("Escape")
         await expect(answer(page)).to_be_hidden()
         assert "€" not in await page.locator("body").inner_text()
+
+
+async def test_without_a_network_the_list_decides_as_the_server_would(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    door = await open_door(office, 4)
+    owner = await office.as_member("owner")
+    booking = (await office.client.get(f"{door.path}/bookings", headers=owner)).json()["data"][0]
+    await office.client.post(
+        f"{door.path}/bookings/{booking['id']}/cancel",
+        json={"ticket_ids": [door.tickets[3]["id"]]},
+        headers=owner | {"idempotency-key": "a"},
+    )
+    await door.results(door.attempt(2), door.attempt(2, direction="out"))
+    await door.allow(gates=[{"name": "Stage", "ticket_type_ids": []}, {"name": "Main"}])
+    async with opened(browser, server) as page:
+        await enrol(office, door, page)
+        await expect(page.locator("[data-list]")).to_contain_text("4 codes")
+        await page.context.set_offline(True)
+        code = door.tickets[0]["code"]
+        letter = code[:-1] + ("0" if code[-1] != "0" else "4")
+        for gate, typed, result in (
+            ("Stage", code, "wrong_gate"),
+            ("Main", code, "accepted"),
+            ("Main", code, "inside"),
+            ("Main", door.tickets[2]["code"], "no_reentry"),
+            ("Main", door.tickets[3]["code"], "cancelled"),
+            ("Main", letter, "unlisted"),
+            ("Main", "https://example.org/<script>", "unknown"),
+        ):
+            await page.get_by_label("Gate").select_option(gate)
+            await answered_offline(page, typed, result)
+            await (
+                answer(page)
+                .get_by_role("button", name="Turn away" if result == "unlisted" else "Next")
+                .click()
+            )
+        await expect(page.locator("[data-network]")).to_contain_text("1 to send")
+
+
+async def answered_offline(page: Page, code: str, result: str) -> None:
+    await type_code(page, code)
+    await expect(answer(page)).to_have_attribute("data-result", result)
+    await expect(answer(page)).to_have_attribute("data-offline", "true")
+
+
+@pytest.mark.parametrize(
+    ("hours", "result", "words"),
+    [(1, "too_early", "The door opens at"), (-1, "too_late", "The door closed at")],
+)
+async def test_without_a_network_the_door_opens_and_closes_in_time(
+    office: BoxOffice, server: Serving, browser: Browser, hours: int, result: str, words: str
+) -> None:
+    door = await open_door(office, 1)
+    limit = (utc_now() + timedelta(hours=hours)).isoformat()
+    await door.allow(**{"opens_at" if hours > 0 else "closes_at": limit})
+    async with opened(browser, server) as page:
+        await enrol(office, door, page)
+        await page.context.set_offline(True)
+        await answered_offline(page, door.tickets[0]["code"], result)
+        await expect(answer(page)).to_contain_text(words)
+
+
+async def test_without_a_network_an_exchanged_ticket_is_sent_to_its_seat(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    made = await call(office)
+    await exchange(office, made, (0, "S-A-4"))
+    door = Door(office, made.event, made.booking["tickets"], await office.as_member("door"))
+    async with opened(browser, server) as page:
+        await enrol(office, door, page)
+        await page.context.set_offline(True)
+        await answered_offline(page, door.tickets[0]["code"], "passed_on")
+        await expect(answer(page)).to_contain_text(re.compile(r"This code is old.*and is for .*4 now"))
+
+
+async def test_a_phone_that_was_offline_for_a_day_says_of_which_day_its_list_is(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    door = await open_door(office, 2)
+    async with opened(browser, server) as page:
+        await page.clock.install()
+        await enrol(office, door, page)
+        await page.context.set_offline(True)
+        await answered_offline(page, door.tickets[0]["code"], "accepted")
+        await expect(page.locator("[data-network]")).to_have_text(re.compile(r"Offline since \d\d:\d\d"))
+        await page.clock.fast_forward("26:00:00")
+        await answered_offline(page, door.tickets[1]["code"], "accepted")
+        day = r"\w{3},? \d{1,2} \w{3}, \d\d:\d\d"
+        await expect(page.locator("[data-network]")).to_have_text(
+            re.compile(f"Offline since {day}, 2 to send")
+        )
+        await expect(page.locator("[data-list]")).to_have_text(re.compile(f"List of {day}, 2 codes"))
+        await page.context.set_offline(False)
+        await expect(page.locator("[data-network]")).to_have_text("Online", timeout=15_000)
+    assert await results_of(door) == ["accepted", "accepted"]
+
+
+async def test_a_phone_whose_store_is_deleted_keeps_what_it_has_in_memory(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    door = await open_door(office, 3)
+    async with opened(browser, server) as page:
+        await enrol(office, door, page)
+        await expect(page.locator("[data-door][data-kept=yes]")).to_be_attached()
+        await page.context.set_offline(True)
+        await answered_offline(page, door.tickets[0]["code"], "accepted")
+        await page.reload()
+        await ready(page)
+        await expect(page.locator("[data-network]")).to_contain_text("1 to send")
+        browser_itself = await page.context.new_cdp_session(page)
+        await browser_itself.send(
+            "Storage.clearDataForOrigin", {"origin": server.url, "storageTypes": "indexeddb"}
+        )
+        await expect(page.locator("[data-network]")).to_contain_text("1 to send, this browser keeps nothing")
+        await answered_offline(page, door.tickets[0]["code"], "inside")
+        await answer(page).get_by_role("button", name="Next").click()
+        await answered_offline(page, door.tickets[1]["code"], "accepted")
+        await expect(page.locator("[data-network]")).to_contain_text("2 to send")
+        await page.context.set_offline(False)
+        await expect(page.locator("[data-network]")).to_contain_text("Online", timeout=15_000)
+        await until(lambda: has_two(door), "both scans are sent")
+
+
+async def has_two(door: Door) -> bool:
+    return await results_of(door) == ["accepted", "accepted"]
+
+
+COUNTING = """
+globalThis.asked = {};
+for (const name of ["getAll", "getAllKeys", "get", "count", "put", "delete"]) {
+  const real = IDBObjectStore.prototype[name];
+  IDBObjectStore.prototype[name] = function (...more) {
+    asked[name] = (asked[name] ?? 0) + 1;
+    return real.apply(this, more);
+  };
+}
+"""
+
+
+async def test_a_scan_without_a_network_reads_nothing_that_grows(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    """A day's scans wait to be sent: the next one costs no more than the first."""
+    door = await open_door(office, 6)
+    async with opened(browser, server) as page:
+        await page.add_init_script(COUNTING)
+        await enrol(office, door, page)
+        await page.context.set_offline(True)
+        await answered_offline(page, door.tickets[0]["code"], "accepted")
+        await expect(page.locator("[data-network]")).to_contain_text("1 to send")
+        await page.evaluate("asked = {}")
+        for number in range(1, 6):
+            await answered_offline(page, door.tickets[number]["code"], "accepted")
+            await expect(page.locator("[data-network]")).to_contain_text(f"{number + 1} to send")
+        asked = await page.evaluate("asked")
+        assert asked["put"] == 10, "the scan, and whom this phone has let in"
+        assert {name for name in asked if name.startswith("get")} == set(), asked
+        await page.evaluate("asked = {}")
+        await page.context.set_offline(False)
+        await expect(page.locator("[data-network]")).to_have_text("Online", timeout=15_000)
+        assert (await page.evaluate("asked")).get("delete", 0) >= 6
+    assert await results_of(door) == ["accepted"] * 6
+
+
+async def test_the_desk_counts_gates_and_minutes_live(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    door = await open_door(office, 2)
+    async with opened(browser, server, viewport=DESKTOP) as page:
+        await sign_in_member(office, page.context, server.url, "door")
+        await page.goto(f"/organize/events/{show_id('evt', door.event.event_id)}/door")
+        await expect(page.get_by_text("Nothing was scanned yet.")).to_be_visible()
+        await door.results(door.attempt(0, gate="<b>West</b>"), door.attempt(0, gate="East"))
+        west = page.get_by_role("row", name="<b>West</b>")
+        await expect(west.get_by_role("cell").first).to_have_text("1", timeout=15_000)
+        await expect(page.get_by_role("row", name="East").get_by_role("cell").nth(2)).to_have_text("1")
+        await expect(page.get_by_text("Nothing was scanned yet.")).to_be_hidden()
+        await expect(page.locator("[data-minutes] rect")).not_to_have_count(0)
+        assert await page.locator("main b").get_by_text("West").count() == 0

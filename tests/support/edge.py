@@ -16,7 +16,7 @@ import uvicorn
 from evently.accounts import Accounts, TokenOptions
 from evently.analytics import Evenings
 from evently.attendees import NameReader
-from evently.checkin import ListSigner
+from evently.checkin import DoorReader, ListSigner
 from evently.checkout import Checkout
 from evently.db import CheckedClock, Database, DatabaseOptions, Probe
 from evently.kit.clock import utc_now
@@ -76,6 +76,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         push=make_push(database, utc_now),
         wallets=Wallets(WalletOptions()),
         list_signer=ListSigner(b"a secret of the tests"),
+        door=DoorReader(database),
         limits=Limits(told.rates, told.heavy_reads_max),
     )
     try:

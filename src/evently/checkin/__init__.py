@@ -3,6 +3,7 @@
     find_settings, put_settings   gates and their ticket types, times, re-entry
     scan_tickets                  scans, decided under the lock of the sale; a repeated scan is harmless
     undo_scan                     a check-in was a mistake
+    DoorReader                    what scans need to read, for all requests of a process together
     list_scans, find_tickets      what happened at the door, newest first; tickets by a name or a reference
     count_check_ins, count_door   how many are inside; what happened by gate and by minute
     read_list, ListSigner         the signed list with which a device decides without a network
@@ -14,6 +15,7 @@ allows at a gate, and finds the names that people at the door want to see.
 
 from evently.checkin.counters import DoorCounts, GateCount, MinuteCount, count_door
 from evently.checkin.lists import ListSigner, SignedList, digest_code, read_list
+from evently.checkin.reading import DoorReader
 from evently.checkin.scanners import (
     ENROLMENT_SECONDS,
     SCANNERS_MAX,
@@ -40,11 +42,14 @@ from evently.checkin.scans import (
     Gate,
     Holder,
     RecordedScan,
+    VoidCode,
+    VoidCodeReason,
     count_check_ins,
     find_holders,
     find_scanned_by,
     find_settings,
     find_tickets,
+    find_void_codes,
     list_scans,
     put_settings,
     scan_tickets,
@@ -65,6 +70,7 @@ __all__ = [
     "CheckinRefusal",
     "Counts",
     "DoorCounts",
+    "DoorReader",
     "Gate",
     "GateCount",
     "Holder",
@@ -74,6 +80,8 @@ __all__ = [
     "RecordedScan",
     "Scanner",
     "SignedList",
+    "VoidCode",
+    "VoidCodeReason",
     "count_check_ins",
     "count_door",
     "create_scanner",
@@ -85,6 +93,7 @@ __all__ = [
     "find_scanner",
     "find_settings",
     "find_tickets",
+    "find_void_codes",
     "list_scanners",
     "list_scans",
     "put_settings",

@@ -40,7 +40,7 @@ class MinuteCount(msgspec.Struct, frozen=True):
 
 
 class DoorCounts(msgspec.Struct, frozen=True):
-    """The counters of a door.
+    """The counters of a door: of the event, by gate, and by minute for two hours.
 
     `valid`: tickets of confirmed bookings; `checked_in`: those that were used; `inside`: those whose holder
     has not left; `conflicts`: refused scans whose holder a device without a network had admitted.

@@ -43,7 +43,13 @@ WITH codes AS (
 
     UNION ALL
 
-    SELECT void_codes.ticket_id, void_codes.secret, tickets.ticket_type_id, 4 AS state, '' AS seat, '' AS name
+    SELECT
+        void_codes.ticket_id,
+        void_codes.secret,
+        tickets.ticket_type_id,
+        4 AS state,
+        coalesce(tickets.seat_label, tickets.seat_id, '') AS seat,
+        '' AS name
     FROM void_codes
     INNER JOIN tickets
         ON tickets.event_id = void_codes.event_id AND tickets.ticket_id = void_codes.ticket_id

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -35,6 +35,7 @@ REFERENCE_BYTES: Final = 5  # of a booking's id, its last ones (kit/ids.py)
 TICKETS_MAX: Final = 20  # found by a name: a person at the door looks at no more
 
 GateName = Annotated[str, text(80, "West gate")]
+VoidCodeReason: TypeAlias = Literal["passed_on", "moved", "changed"]
 
 
 class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,6 +100,16 @@ class FoundTicket(msgspec.Struct, frozen=True):
     inside: bool | None
 
 
+class VoidCode(msgspec.Struct, frozen=True):
+    """Why a ticket has another code than the one that was scanned, and its seat now.
+
+    `changed`: given back to its buyer, or moved after it was passed on once.
+    """
+
+    why: VoidCodeReason
+    seat_label: str | None
+
+
 class RecordedScan(msgspec.Struct, frozen=True):
     """A scan in a list. `before`: of a refused scan, the accepted scan of its ticket before it."""
 
@@ -158,10 +169,17 @@ async def put_settings(
 
 
 async def scan_tickets(
-    database: Database, engine: Engine, event_id: UUID, attempts: Sequence[Attempt], scanned_by: UUID
+    database: Database,
+    engine: Engine,
+    event_id: UUID,
+    terms: CheckInTerms,
+    attempts: Sequence[Attempt],
+    scanned_by: UUID,
 ) -> list[Scanned]:
-    """Record scans, in one batch of the engine when it is idle; returns their outcomes in order."""
-    terms = (await find_settings(database, event_id)).terms
+    """Record scans, in one batch of the engine when it is idle; returns their outcomes in order.
+
+    `terms`: what is allowed at the door.
+    """
     gates = {gate.name.strip(): gate.ticket_type_ids for gate in terms.gates}
     codes = await _find_codes(database, event_id, attempts)
     outcomes = await asyncio.gather(
@@ -220,6 +238,28 @@ def _command(
     )
 
 
+async def find_void_codes(
+    database: Database, event_id: UUID, attempts: Sequence[Attempt], scanned: Sequence[Scanned]
+) -> dict[UUID, VoidCode]:
+    """Return what happened to tickets whose codes are void, by scan."""
+    codes = {
+        each.scan_id: code
+        for each, outcome in zip(attempts, scanned, strict=True)
+        if outcome.scan.result == "passed_on" and (code := read_code(each.code or "")) is not None
+    }
+    if not codes:
+        return {}
+    rows = await database.fetch(
+        *sql.find_void_codes(
+            event_id=event_id,
+            ticket_ids=[code.ticket_id for code in codes.values()],
+            secrets=[code.secret for code in codes.values()],
+        )
+    )
+    found = {(row["ticket_id"], row["secret"]): VoidCode(row["why"], row["seat_label"]) for row in rows}
+    return {scan_id: found[code] for scan_id, code in codes.items() if code in found}
+
+
 async def undo_scan(engine: Engine, event_id: UUID, scan_id: UUID, undone_by: UUID, reason: str) -> Scanned:
     """Undo a check-in, the last of its ticket. Refuses `scan-not-found` and `not-undoable`."""
     outcome = await engine.submit(UndoScan(event_id, scan_id, undone_by, reason))
@@ -231,10 +271,24 @@ async def undo_scan(engine: Engine, event_id: UUID, scan_id: UUID, undone_by: UU
 
 async def find_holders(database: Database, event_id: UUID, ticket_ids: Sequence[UUID]) -> dict[UUID, Holder]:
     """Return what is to be seen of tickets at the door, by ticket."""
-    if not ticket_ids:
+    found = await find_holders_of(database, [(event_id, ticket_id) for ticket_id in ticket_ids])
+    return {ticket_id: holder for (_, ticket_id), holder in found.items()}
+
+
+async def find_holders_of(
+    database: Database, named: Sequence[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID], Holder]:
+    """Return the same for tickets of any events, by event and ticket."""
+    if not named:
         return {}
-    rows = await database.fetch(*sql.find_holders(event_id=event_id, ticket_ids=list(set(ticket_ids))))
-    return {row["ticket_id"]: Holder(**row) for row in rows}
+    distinct = list(dict.fromkeys(named))
+    rows = await database.fetch(
+        *sql.find_holders(
+            event_ids=[event_id for event_id, _ in distinct],
+            ticket_ids=[ticket_id for _, ticket_id in distinct],
+        )
+    )
+    return {(event_id, holder[0]): Holder(*holder) for event_id, *holder in (row.values() for row in rows)}
 
 
 async def list_scans(

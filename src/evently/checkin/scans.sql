@@ -25,13 +25,15 @@ RETURNING version;
 -- name: find_holders
 -- What people at the door want to see of tickets.
 SELECT
+    tickets.event_id,
     tickets.ticket_id,
     tickets.booking_id,
     ticket_types.name AS type_name,
     coalesce(tickets.seat_label, tickets.seat_id) AS seat_label,
     attendee_names.name AS attendee_name,
     people.name AS holder_name
-FROM tickets
+FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS named (event_id, ticket_id)
+INNER JOIN tickets ON tickets.event_id = named.event_id AND tickets.ticket_id = named.ticket_id
 INNER JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
 INNER JOIN ticket_types
     ON ticket_types.event_id = tickets.event_id AND ticket_types.ticket_type_id = tickets.ticket_type_id
@@ -41,8 +43,40 @@ LEFT JOIN attendee_names
         AND attendee_names.ticket_id = tickets.ticket_id
         AND attendee_names.buyer_id = coalesce(tickets.holder_id, bookings.buyer_id)
 LEFT JOIN people
-    ON people.person_id = coalesce(tickets.holder_id, bookings.buyer_id) AND people.erased_at IS NULL
-WHERE tickets.event_id = :event_id AND tickets.ticket_id = ANY(:ticket_ids::uuid[]);
+    ON people.person_id = coalesce(tickets.holder_id, bookings.buyer_id) AND people.erased_at IS NULL;
+
+-- name: find_void_codes
+-- Why codes are void, and the seats of their tickets now. A code was passed on in the instant in which a
+-- transfer was accepted; without any transfer before, only another seat changes a code.
+SELECT
+    void_codes.ticket_id,
+    void_codes.secret,
+    coalesce(tickets.seat_label, tickets.seat_id) AS seat_label,
+    CASE
+        WHEN accepted.passed_then THEN 'passed_on'
+        WHEN accepted.passed_before THEN 'changed'
+        ELSE 'moved'
+    END AS why
+FROM (
+    SELECT DISTINCT scanned.ticket_id, scanned.secret
+    FROM unnest(:ticket_ids::uuid[], :secrets::bytea[]) AS scanned (ticket_id, secret)
+) AS named
+INNER JOIN void_codes
+    ON
+        void_codes.event_id = :event_id
+        AND void_codes.ticket_id = named.ticket_id
+        AND void_codes.secret = named.secret
+INNER JOIN tickets ON tickets.event_id = void_codes.event_id AND tickets.ticket_id = void_codes.ticket_id
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(bool_or(transfers.ended_at = void_codes.voided_at), FALSE) AS passed_then,
+        coalesce(bool_or(transfers.ended_at < void_codes.voided_at), FALSE) AS passed_before
+    FROM transfers
+    WHERE
+        transfers.event_id = void_codes.event_id
+        AND transfers.ticket_id = void_codes.ticket_id
+        AND transfers.state = 'accepted'
+) AS accepted;
 
 -- name: list_scans
 -- The scans of an event, or of a ticket, the newest first. A conflict is a refused scan whose holder a device

@@ -77,6 +77,14 @@ def find_id(prefix: str, text: str) -> UUID | None:
     return found
 
 
+def find_uuid(text: str) -> UUID | None:
+    """Return the UUID in a text, or None: what devices of others make has no prefix."""
+    try:
+        return FastUUID(text)
+    except ValueError:
+        return None
+
+
 def parse_id(prefix: str, text: str) -> UUID:
     """Return the id that `text` shows; refuses with `not-found`, for an id that cannot exist is not there."""
     found = find_id(prefix, text)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from evently.analytics import Evenings
 from evently.attendees import NameReader
-from evently.checkin import ListSigner
+from evently.checkin import DoorReader, ListSigner
 from evently.checkout import Checkout
 from evently.db import Probe
 from evently.kit.memory import Memory
@@ -51,6 +51,7 @@ class Services(context.Context):
     push: Push
     wallets: Wallets
     list_signer: ListSigner
+    door: DoorReader
     downloads: Downloads = field(default_factory=Downloads)
     recent: Memory[Hashable, Any] = field(default_factory=lambda: Memory(KEPT_SECONDS, _RECENT_MAX))
     alike: Memory[Hashable, list[str]] = field(default_factory=lambda: Memory(KEPT_SECONDS, _ALIKE_MAX))

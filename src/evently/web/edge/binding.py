@@ -9,11 +9,12 @@ from __future__ import annotations
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import msgspec
 
-from evently.kit.errors import FieldError, Invalid
-from evently.kit.ids import PrefixedId, parse_id, read_id
+from evently.kit.errors import CommonRefusal, FieldError, Invalid, Refused
+from evently.kit.ids import PrefixedId, find_uuid, parse_id, read_id
 from evently.web.edge.context import Request
 from evently.web.edge.exchange import Exchange
 from evently.web.edge.routing import (
@@ -86,11 +87,14 @@ class Binding:
     def __init__(self, route: Route) -> None:
         parameters = parameters_of(route)
         self._ids: list[tuple[str, str, str]] = []
+        self._uuids: list[tuple[str, str]] = []
         self._texts: list[tuple[str, str]] = []
         for each in parameters:
             if each.place != "path":
                 continue
-            if isinstance(each.shape, type) and issubclass(each.shape, PrefixedId):
+            if each.shape is UUID:
+                self._uuids.append((each.argument, each.name))
+            elif isinstance(each.shape, type) and issubclass(each.shape, PrefixedId):
                 self._ids.append((each.argument, each.name, each.shape.prefix))
             else:
                 assert each.shape is str, f"{route.path}: {each.name} must be an id or text"
@@ -106,6 +110,10 @@ class Binding:
         found: dict[str, Any] = {"request": request}
         for argument, name, prefix in self._ids:
             found[argument] = parse_id(prefix, path_values[name])
+        for argument, name in self._uuids:
+            if (value := find_uuid(path_values[name])) is None:
+                raise Refused(CommonRefusal.NOT_FOUND)  # what cannot exist is not there
+            found[argument] = value
         for argument, name in self._texts:
             found[argument] = path_values[name]
         errors: list[FieldError] = []

@@ -7,7 +7,7 @@ the engine does, or without a network the signed list (static/door.js).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID, uuid4
@@ -16,10 +16,10 @@ import msgspec
 
 from evently import catalogue, checkin
 from evently.catalogue import Event
-from evently.checkin import CheckinRefusal
+from evently.checkin import CheckinRefusal, VoidCode
 from evently.kit.complaints import Complaints
 from evently.kit.errors import Refused
-from evently.kit.ids import EventId, TicketId, find_id, show_id
+from evently.kit.ids import EventId, TicketId, find_id, find_uuid, show_id
 from evently.kit.shapes import Instant, copy_fields, items, text
 from evently.sales.nouns import Scan
 from evently.sales.outcomes import SalesRefusal, Scanned
@@ -61,7 +61,7 @@ SAYINGS: Final[dict[str, Saying]] = {
     "accepted": Saying("good", ""),
     "unknown": Saying("bad", "This is no ticket of this event. If it was typed, look at each letter again."),
     "forged": Saying("bad", "This code was never issued. If it was typed, look at each letter again."),
-    "passed_on": Saying("bad", "This code is old: its ticket has got another code since."),
+    "passed_on": Saying("bad", "This code is old: its ticket has got another code since{now}."),
     "cancelled": Saying("bad", "This ticket was cancelled."),
     "unpaid": Saying("bad", "This ticket was never paid."),
     "wrong_gate": Saying("warn", "Another gate admits this kind of ticket."),
@@ -73,6 +73,14 @@ SAYINGS: Final[dict[str, Saying]] = {
     "unlisted": Saying(
         "warn", "Not on the list of {list}. It may have been sold after it: look at the ticket."
     ),
+}
+
+
+# Of codes that are void: what happened to their tickets
+VOID_CODES: Final[dict[checkin.VoidCodeReason, str]] = {
+    "passed_on": "This code is old: the ticket was passed on. The ticket of its new holder counts.",
+    "moved": "This code is old: the ticket was moved to {seat}. The new ticket counts.",
+    "changed": SAYINGS["passed_on"].why,
 }
 
 
@@ -157,7 +165,7 @@ async def scan_typed(request: Request, event_id: FromPath[EventId]) -> Response[
 async def undo_typed(request: Request, event_id: FromPath[EventId]) -> Response[str]:
     """Undo a check-in with a reason; the answer is the page."""
     form = await read_form(request)
-    scan_id, reason = _scan_id(form.text("scan_id")), form.text("reason")
+    scan_id, reason = find_uuid(form.text("scan_id")), form.text("reason")
     if scan_id is None or not reason or len(reason) > checkin.REASON_CHARACTERS_MAX:
         wrong = f"Say why, in 1 to {checkin.REASON_CHARACTERS_MAX} characters."
         return await _page(request, event_id, wrong=wrong, status=422)
@@ -209,7 +217,7 @@ async def undo(
         if exc.refusal not in (SalesRefusal.SCAN_NOT_FOUND, SalesRefusal.NOT_UNDOABLE):
             raise
         return _refuse(exc)
-    return _json(request, Answers(await _answers(request, event_id, [undone])))
+    return _json(request, Answers(await _answers(request, event_id, [undone], {})))
 
 
 @show("/door/{event_id}/list", **policy(_DOOR))
@@ -318,27 +326,31 @@ def _table() -> dict[str, dict[str, str]]:
 
 async def _scan(request: Request, event_id: UUID, attempts: Sequence[checkin.Attempt]) -> list[Answer]:
     context = request.context
+    terms = await context.door.find_terms(event_id)
     scanned = await checkin.scan_tickets(
-        context.database, context.engine, event_id, attempts, request.actor.id
+        context.database, context.engine, event_id, terms, attempts, request.actor.id
     )
-    return await _answers(request, event_id, scanned)
+    void_codes = await checkin.find_void_codes(context.database, event_id, attempts, scanned)
+    return await _answers(request, event_id, scanned, void_codes)
 
 
-async def _answers(request: Request, event_id: UUID, scanned: Sequence[Scanned]) -> list[Answer]:
+async def _answers(
+    request: Request, event_id: UUID, scanned: Sequence[Scanned], void_codes: Mapping[UUID, VoidCode]
+) -> list[Answer]:
     database = request.context.database
     tickets = [each.ticket.ticket_id for each in scanned if each.ticket is not None]
-    holders = await checkin.find_holders(database, event_id, tickets)
+    holders = await request.context.door.find_holders(event_id, tickets)
     names = await checkin.find_scanned_by(database, [each.before for each in scanned])
     times: dict[str, str] = {}
-    event = None
+    event, now = None, request.context.clock()
     if any(each.scan.result != "accepted" for each in scanned):
         event = await catalogue.get_event(database, event_id)
-        terms = (await checkin.find_settings(database, event_id)).terms
-        times = {"opens": _moment(event, terms.opens_at), "closes": _moment(event, terms.closes_at)}
+        terms = await request.context.door.find_terms(event_id)
+        times = {"opens": _moment(event, terms.opens_at, now), "closes": _moment(event, terms.closes_at, now)}
     found = []
     for each in scanned:
         saying = SAYINGS[each.scan.result]
-        before = "" if event is None else _before(event, each.before, names)
+        before = "" if event is None else _before(event, each.before, names, now)
         holder = holders.get(each.ticket.ticket_id) if each.ticket is not None else None
         out = each.scan.result == "accepted" and each.scan.direction == "out"
         found.append(
@@ -348,7 +360,7 @@ async def _answers(request: Request, event_id: UUID, scanned: Sequence[Scanned])
                 saying.colour,
                 _SIGNS[saying.colour],
                 "Out" if out else _WORDS[saying.colour],
-                saying.why.format(before=before, **times),
+                _why(saying, void_codes.get(each.scan.scan_id)).format(before=before, **times),
                 None if holder is None else holder.attendee_name or holder.holder_name,
                 None if holder is None else holder.type_name,
                 None if holder is None else holder.seat_label,
@@ -358,25 +370,29 @@ async def _answers(request: Request, event_id: UUID, scanned: Sequence[Scanned])
     return found
 
 
-def _before(event: Event, before: Scan | None, names: dict[UUID, str]) -> str:
+def _why(saying: Saying, void_code: VoidCode | None) -> str:
+    """Return why, with what happened to the ticket of a code that is void."""
+    if void_code is None:
+        return saying.why.replace("{now}", "")
+    seat = void_code.seat_label
+    now = f", and is for {seat} now" if seat else ""
+    text = VOID_CODES[void_code.why].replace("{now}", now).replace("{seat}", seat or "another seat")
+    return text.replace("{", "{{").replace("}", "}}")  # an organizer has named the seat
+
+
+def _before(event: Event, before: Scan | None, names: dict[UUID, str], now: datetime) -> str:
     """Return when, by whom and where a ticket was used: "at 21:14 by Mina, west gate"."""
     if before is None:
         return "before"
     name = names.get(before.scanned_by)
     by = f" by {name}" if name else ""
     where = f", {before.gate}" if before.gate else ""
-    return f"at {_moment(event, before.received_at)}{by}{where}"
+    return f"at {_moment(event, before.received_at, now)}{by}{where}"
 
 
-def _moment(event: Event, at: datetime | None) -> str:
-    return "" if at is None else words.clock(at.astimezone(event.place.zone))
-
-
-def _scan_id(given: str) -> UUID | None:
-    try:
-        return UUID(given)
-    except ValueError:
-        return None
+def _moment(event: Event, at: datetime | None, now: datetime) -> str:
+    zone = event.place.zone
+    return "" if at is None else words.clock_near(at.astimezone(zone), now.astimezone(zone))
 
 
 def _first_wrong(data: msgspec.Struct) -> Response[Explanation] | None:

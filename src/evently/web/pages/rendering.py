@@ -103,6 +103,7 @@ templates.filters |= {
     "day": words.day,
     "long_day": words.long_day,
     "clock": words.clock,
+    "clock_near": words.clock_near,
     "moment": words.moment,
     "count": words.count,
     "listed": words.listed,

@@ -72,6 +72,11 @@ def moment(local: datetime) -> str:
     return f"{day(local)}, {clock(local)}"
 
 
+def clock_near(local: datetime, now: datetime) -> str:
+    """Return a time of day, with the date when it is another day than now."""
+    return clock(local) if local.date() == now.date() else moment(local)
+
+
 def span(starts: datetime, ends: datetime) -> str:
     """Return when something that starts and ends is over: a time of day, with the date if it is another."""
     if ends.date() == starts.date() or ends - starts < timedelta(hours=12):

@@ -22,6 +22,8 @@ const CODE_MIN = 12;
 const page = document.querySelector("[data-door]");
 const base = page.dataset.door;
 const zone = page.dataset.zone;
+const TIME = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+const DAY = new Intl.DateTimeFormat("en-GB", { timeZone: zone, weekday: "short", day: "numeric", month: "short" });
 const words = JSON.parse(document.querySelector("#door-words").textContent);
 const element = (name) => page.querySelector(`[data-${name}]`);
 const form = element("scan");
@@ -29,6 +31,7 @@ const gate = form.elements.gate;
 const store = await openStore(page.dataset.event);
 
 let list = null; // the last list whose signature holds
+let listTag = null;
 let listAt = 0; // when the server last said that it is the current one
 let offset = (await store.get("kept", "offset")) ?? 0; // of the server's clock to this one, in milliseconds
 let reached = true; // whether the server answered the last time
@@ -94,7 +97,7 @@ async function ask(attempt) {
   if (!reached || removed) return null;
   try {
     const [answer] = await post([attempt], ANSWER_MS);
-    await note(attempt, answer);
+    note(attempt, answer).catch(() => {}); // for the time without a network: nobody waits for it
     return answer;
   } catch {
     attempt.tried = true; // the server may have it
@@ -109,6 +112,7 @@ async function decideHere(attempt) {
     .replace("{list}", list ? clock(listAt + offset) : "never")
     .replace("{opens}", list?.opens_at ? clock(Date.parse(list.opens_at)) : "")
     .replace("{closes}", list?.closes_at ? clock(Date.parse(list.closes_at)) : "")
+    .replace("{now}", found.now ? `, and is for ${found.now} now` : "")
     .replace("{before}", beforeText(found.before));
   const answer = { id: attempt.id, result: found.result, ...said, why, name: found.name, type: found.type, seat: found.seat };
   answer.word = attempt.direction === "out" && found.result === "accepted" ? "Out" : said.word;
@@ -120,8 +124,7 @@ async function decideHere(attempt) {
 /** Keeps a scan that this device has decided, until the server has it. */
 async function admitHere(attempt, key) {
   const kept = { ...attempt, offline: true, key };
-  await store.put("queue", attempt.id, kept);
-  await noteKey(key, attempt);
+  await Promise.all([store.put("queue", attempt.id, kept), noteKey(key, attempt)]);
   showBar();
 }
 
@@ -138,11 +141,12 @@ async function noteKey(key, attempt) {
 }
 
 async function forgetScan(id) {
-  for (const [key, entry] of own) {
-    if (entry.id !== id) continue;
-    own.delete(key);
-    await store.remove("log", key);
-  }
+  await forgetKeys([...own].filter(([, entry]) => entry.id === id).map(([key]) => key));
+}
+
+async function forgetKeys(keys) {
+  for (const key of keys) own.delete(key);
+  await store.remove("log", ...keys);
 }
 
 function beforeText(before) {
@@ -441,10 +445,12 @@ function send() {
 }
 
 async function sendAll() {
-  for (;;) {
+  while (await store.count("queue")) {
     const queue = [...(await store.all("queue")).values()].sort((a, b) => (a.scanned_at < b.scanned_at ? -1 : 1));
-    if (!queue.length) return;
-    await sendSome(queue.slice(0, BATCH_MAX));
+    for (let first = 0; first < queue.length; first += BATCH_MAX) {
+      await sendSome(queue.slice(first, first + BATCH_MAX));
+      showBar();
+    }
   }
 }
 
@@ -464,7 +470,6 @@ async function sendSome(batch) {
   }
   for (const [place, answer] of answers.entries()) {
     const sent = batch[place];
-    await store.remove("queue", sent.id);
     if (answer.result === "accepted") continue;
     if (sent.tried && !answer.offline) {
       // The server had refused it before the network broke, and does not know that this device has let the
@@ -475,6 +480,7 @@ async function sendSome(batch) {
     }
     await addConflict({ why: answer.why, name: answer.name, type: answer.type, at: sent.scanned_at, before: answer.before });
   }
+  await store.remove("queue", ...batch.map((sent) => sent.id));
 }
 
 async function addConflict(conflict) {
@@ -501,26 +507,28 @@ async function restoreList() {
   if (!kept) return;
   try {
     list = await readList(kept.list, kept.keys);
-    listAt = kept.at;
+    listTag = kept.etag;
+    listAt = (await store.get("kept", "list at")) ?? kept.at;
   } catch {
     await store.remove("kept", "list");
   }
 }
 
 async function renewList() {
-  const kept = await store.get("kept", "list");
   try {
-    const headers = kept && list ? { "if-none-match": kept.etag } : {};
+    const headers = list && listTag ? { "if-none-match": listTag } : {};
     const answer = await request(`${base}/list`, { headers }, 20_000);
     if (answer.status === 304) {
       listAt = Date.now();
-      await store.put("kept", "list", { ...kept, at: listAt });
+      await store.put("kept", "list at", listAt);
     } else if (answer.ok) {
       const fresh = await answer.json();
       const keys = await (await fetch("/v1/check-in/keys")).json();
       list = await readList(fresh, keys);
       listAt = Date.now();
-      await store.put("kept", "list", { list: fresh, keys, etag: answer.headers.get("etag"), at: listAt });
+      listTag = answer.headers.get("etag");
+      await store.put("kept", "list", { list: fresh, keys, etag: listTag, at: listAt });
+      await store.put("kept", "list at", listAt);
       await forgetUndone();
     }
   } catch {
@@ -533,11 +541,8 @@ async function renewList() {
 async function forgetUndone() {
   const made = Date.parse(list.made_at);
   const waiting = await store.all("queue");
-  for (const [key, entry] of [...own]) {
-    if (entry.at > made || waiting.has(entry.id)) continue;
-    own.delete(key);
-    await store.remove("log", key);
-  }
+  const old = [...own].filter(([, entry]) => entry.at <= made && !waiting.has(entry.id));
+  await forgetKeys(old.map(([key]) => key));
 }
 
 // What is shown -----------------------------------------------------------------------------------------------
@@ -572,7 +577,7 @@ function showGates() {
 }
 
 async function showBar() {
-  const waiting = (await store.all("queue")).size;
+  const waiting = await store.count("queue");
   const bar = element("network");
   const parts = [];
   if (removed) parts.push("This phone may not scan any more. Ask for a new code at the desk.");
@@ -613,8 +618,10 @@ function now() {
   return Date.now() + offset;
 }
 
+/** Returns a time of day at the venue, with the day when it is another one than today. */
 function clock(milliseconds) {
-  return new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" }).format(milliseconds);
+  const [day, today] = [DAY.format(milliseconds), DAY.format(now())];
+  return day === today ? TIME.format(milliseconds) : `${day}, ${TIME.format(milliseconds)}`;
 }
 
 function newId() {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
 
+from evently.checkin import DoorCounts
 from evently.kit.ids import EventId
 from evently.web.api.catalogue.answers import send
 from evently.web.door import counts_of, list_of
@@ -31,42 +31,6 @@ class SignedListView(msgspec.Struct, frozen=True):
     signed: Annotated[str, msgspec.Meta(examples=['{"event_id":"evt_01m7y4ef72ev2sxmcnxfse27zp"}'])]
     signature: Annotated[str, msgspec.Meta(examples=["MEUCIQ"])]
     key_id: Annotated[str, msgspec.Meta(examples=["NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"])]
-
-
-class GateCountView(msgspec.Struct, frozen=True):
-    """What happened at a gate; an empty name: devices that have none.
-
-    `admitted`: check-ins that stand; `came_out`: holders who left; `refused`: scans that admitted nobody.
-    """
-
-    gate: str
-    admitted: int
-    came_out: int
-    refused: int
-    last_at: datetime
-
-
-class MinuteCountView(msgspec.Struct, frozen=True):
-    """What the server received in a minute. A minute in which nothing happened is left out."""
-
-    at: datetime
-    admitted: int
-    refused: int
-
-
-class DoorCountsView(msgspec.Struct, frozen=True):
-    """The counters of a door: of the event, by gate, and by minute for two hours.
-
-    `valid`: tickets of confirmed bookings; `checked_in`: those that were used; `inside`: those whose holder
-    has not left; `conflicts`: refused scans whose holder a device without a network had admitted.
-    """
-
-    valid: int
-    checked_in: int
-    inside: int
-    conflicts: int
-    gates: list[GateCountView]
-    minutes: list[MinuteCountView]
 
 
 class KeyView(msgspec.Struct, frozen=True):
@@ -132,7 +96,7 @@ async def get_keys(request: Request) -> Response[KeysView]:
 )
 async def get_counters(
     request: Request, event_id: FromPath[EventId]
-) -> Response[DoorCountsView] | Response[None]:
+) -> Response[DoorCounts] | Response[None]:
     """Return the counters of a door."""
     return send(request, await counts_of(request, event_id))
 

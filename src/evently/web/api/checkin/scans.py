@@ -9,12 +9,11 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from evently import checkin
-from evently.checkin import CheckInSettings, CheckInTerms, Holder, RecordedScan
-from evently.db import Database
+from evently.checkin import CheckInSettings, CheckInTerms, Holder, RecordedScan, VoidCode
 from evently.kit.complaints import Complaints
-from evently.kit.errors import Refused
 from evently.kit.ids import EventId, TicketId, reference_of, show_id
 from evently.kit.shapes import Instant, copy_fields, items, text
 from evently.sales.nouns import Scan
@@ -26,7 +25,7 @@ from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, post, put
-from evently.web.services import Request
+from evently.web.services import Request, Services
 
 _TAG: Final = "Organizer: check-in"
 _DOOR: Final = organizer("door", "checkin:write")
@@ -86,7 +85,8 @@ class ScanView(msgspec.Struct, frozen=True, kw_only=True):
     no_reentry (the holder has left, and cannot come back); outside (a scan outward of a ticket whose holder
     is not inside).
     `ticket` is null when the code proves none. `before`: the ticket's accepted scan before this one, which
-    may be why it is refused. `scanned_by_name`: a person, or a scanner; null when the account was closed.
+    may be why it is refused. `void_code`: why a code is `passed_on`, in the answer to the scan.
+    `scanned_by_name`: a person, or a scanner; null when the account was closed.
     """
 
     id: Annotated[str, msgspec.Meta(examples=[_SCAN_ID])]
@@ -102,6 +102,18 @@ class ScanView(msgspec.Struct, frozen=True, kw_only=True):
     scanned_by_name: Annotated[str | None, msgspec.Meta(examples=["Phone of Mina"])] = None
     ticket: ScannedTicketView | None = None
     before: ScanBeforeView | None = None
+    void_code: VoidCodeView | None = None
+
+
+class VoidCodeView(msgspec.Struct, frozen=True):
+    """Why a code is `passed_on`: the ticket was passed on, was moved to another seat, or has changed.
+
+    `changed`: it was given back to its buyer, or moved after it was passed on once. `seat_label`: its seat
+    now.
+    """
+
+    why: checkin.VoidCodeReason
+    seat_label: str | None
 
 
 class ScanBeforeView(msgspec.Struct, frozen=True):
@@ -179,6 +191,7 @@ async def put_check_in(
     context, seen = request.context, partial(require_if_match, request)
     async with context.database.transaction() as tx:
         settings = await checkin.put_settings(tx, event_id, data, context.clock(), seen)
+    context.door.forget_terms(event_id)
     return await _answer(request, event_id, settings)
 
 
@@ -203,10 +216,12 @@ async def scan_tickets(
     _check_scans(data)
     context = request.context
     attempts = [copy_fields(checkin.Attempt, each, scan_id=each.id) for each in data.scans]
+    terms = await context.door.find_terms(event_id)
     scanned = await checkin.scan_tickets(
-        context.database, context.engine, event_id, attempts, request.actor.id
+        context.database, context.engine, event_id, terms, attempts, request.actor.id
     )
-    return Response(ScansView(await _show_all(context.database, event_id, scanned)), headers=NO_STORE)
+    void_codes = await checkin.find_void_codes(context.database, event_id, attempts, scanned)
+    return Response(ScansView(await _show_all(context, event_id, scanned, void_codes)), headers=NO_STORE)
 
 
 @post(
@@ -223,17 +238,13 @@ async def scan_tickets(
     **policy(_DOOR),
 )
 async def undo_scan(
-    request: Request, event_id: FromPath[EventId], scan_id: FromPath[str], data: JSONBody[UndoScanBody]
+    request: Request, event_id: FromPath[EventId], scan_id: FromPath[UUID], data: JSONBody[UndoScanBody]
 ) -> Response[ScanView]:
     """Undo a check-in."""
     _check(data)
     context = request.context
-    try:
-        named = UUID(scan_id)
-    except ValueError:
-        raise Refused(SalesRefusal.SCAN_NOT_FOUND) from None
-    undone = await checkin.undo_scan(context.engine, event_id, named, request.actor.id, data.reason)
-    (view,) = await _show_all(context.database, event_id, [undone])
+    undone = await checkin.undo_scan(context.engine, event_id, scan_id, request.actor.id, data.reason)
+    (view,) = await _show_all(context, event_id, [undone], {})
     return Response(view, headers=NO_STORE)
 
 
@@ -333,15 +344,24 @@ def _tickets_of(scanned: Sequence[Scanned]) -> list[UUID]:
     return [each.ticket.ticket_id for each in scanned if each.ticket is not None]
 
 
-async def _show_all(database: Database, event_id: UUID, scanned: Sequence[Scanned]) -> list[ScanView]:
-    holders = await checkin.find_holders(database, event_id, _tickets_of(scanned))
-    names = await checkin.find_scanned_by(database, [each.before for each in scanned])
-    return [_show_scanned(each, holders, names) for each in scanned]
+async def _show_all(
+    context: Services, event_id: UUID, scanned: Sequence[Scanned], void_codes: Mapping[UUID, VoidCode]
+) -> list[ScanView]:
+    holders = await context.door.find_holders(event_id, _tickets_of(scanned))
+    names = await checkin.find_scanned_by(context.database, [each.before for each in scanned])
+    return [_show_scanned(each, holders, names, void_codes) for each in scanned]
 
 
-def _show_scanned(scanned: Scanned, holders: Mapping[UUID, Holder], names: Mapping[UUID, str]) -> ScanView:
+def _show_scanned(
+    scanned: Scanned,
+    holders: Mapping[UUID, Holder],
+    names: Mapping[UUID, str],
+    void_codes: Mapping[UUID, VoidCode],
+) -> ScanView:
     holder = None if scanned.ticket is None else holders.get(scanned.ticket.ticket_id)
-    return _show(scanned.scan, scanned.before, holder, names)
+    view = _show(scanned.scan, scanned.before, holder, names)
+    found = void_codes.get(scanned.scan.scan_id)
+    return view if found is None else replace(view, void_code=copy_fields(VoidCodeView, found))
 
 
 def _show_recorded(

@@ -115,6 +115,7 @@ async def put_settings(request: Request, event_id: FromPath[EventId]) -> Respons
     try:
         async with context.database.transaction() as tx:
             await checkin.put_settings(tx, event_id, terms, context.clock(), seen)
+        context.door.forget_terms(event_id)
     except Invalid as exc:
         return await _page(request, event_id, typed=typed, errors=errors_of(exc, _FIELDS))
     except Refused as exc:
@@ -174,6 +175,7 @@ async def _page(
         names=names,
         holders=holders,
         zone=desk.zone,
+        now=now.astimezone(desk.zone),
         scanners=scanners,
         made=made,
         qr=None if address is None else markupsafe.Markup(qr_svg(address, "Code for the phone")),  # noqa: S704

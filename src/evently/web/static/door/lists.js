@@ -39,7 +39,7 @@ export async function decide(list, own, attempt, now) {
   const known = place < 0 ? {} : ticketAt(list, place);
   const answer = (result) => ({ result, key, before: seen, ...known });
   if (list?.cancelled || known.state === "cancelled") return answer("cancelled");
-  if (known.state === "passed_on") return answer("passed_on");
+  if (known.state === "passed_on") return { ...answer("passed_on"), seat: null, now: known.seat };
   const state = seen ? (seen.direction === "out" ? "outside" : "inside") : known.state;
   if (attempt.direction === "out") return answer(place < 0 && !seen ? "unlisted" : state === "inside" ? "accepted" : "outside");
   if (place < 0 && !seen) return answer("unlisted");
@@ -87,5 +87,7 @@ function compare(entries, at, hash) {
 
 function bytesOf(base64) {
   const text = atob(base64.replaceAll("-", "+").replaceAll("_", "/"));
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(text.length);
+  for (let place = 0; place < bytes.length; place += 1) bytes[place] = text.charCodeAt(place);
+  return bytes;
 }
