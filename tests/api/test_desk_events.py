@@ -202,6 +202,7 @@ async def test_two_editors_see_both_versions_and_one_decides(office: BoxOffice) 
     await _edit_form(second, edit, title="Jazz by dawn")
     assert second.status == 412
     assert second.heading() == "Another editor was first"
+    assert '<span dir="auto">Member</span> changed this at' in second.text
     assert "Jazz by day" in second.text
     assert "Jazz by dawn" in second.text
     assert "jazz, tea" in second.text, "every field in which the two differ"
@@ -211,6 +212,32 @@ async def test_two_editors_see_both_versions_and_one_decides(office: BoxOffice) 
     assert "It is saved" in second.text
     event = (await find_events(office.context.database, [desk.event.event_id]))[desk.event.event_id]
     assert (event.title, event.tags) == ("Jazz by dawn", ("jazz", "live"))
+
+
+async def test_who_was_first_is_named_only_where_it_is_known(office: BoxOffice) -> None:
+    desk = await open_desk(office)
+    edit, path = f"{desk.address}/edit", f"/v1/events/{show_id('evt', desk.event.event_id)}"
+    stale = Visitor(office, desk.headers)
+    await stale.read(edit)
+    await desk.visitor.read(edit)
+    await _edit_form(desk.visitor, edit, title="Jazz by day")
+    await _edit_form(stale, edit, title="Jazz by dawn", version="1")
+    assert "you, in another window," in stale.text
+    other = await office.as_member("manager")
+    etag = (await office.client.get(path, headers=other)).headers["etag"]
+    same = await office.client.patch(path, json={"title": "Jazz by day"}, headers=other | {"if-match": etag})
+    assert same.headers["etag"] == etag, "nothing changed, so nobody did"
+    await _edit_form(stale, edit, title="Jazz by dawn", version="1")
+    assert "you, in another window," in stale.text
+    await office.client.patch(path, json={"title": "Jazz at noon"}, headers=other | {"if-match": etag})
+    await _edit_form(stale, edit, title="Jazz by dawn", version="1")
+    assert '<span dir="auto">Member</span> changed this at' in stale.text
+    await office.context.database.fetch("UPDATE people SET name = '<b>Eve</b>' WHERE name = 'Member'")
+    await _edit_form(stale, edit, title="Jazz by dawn", version="1")
+    assert "&lt;b&gt;Eve&lt;/b&gt;" in stale.text
+    await office.context.database.fetch("UPDATE events SET changed_by = NULL")
+    await _edit_form(stale, edit, title="Jazz by dawn", version="1")
+    assert "While you were editing, this was changed, at" in stale.text
 
 
 async def test_a_move_says_what_it_means_before_it_is_made(office: BoxOffice) -> None:
@@ -362,7 +389,7 @@ async def test_cancelling_says_first_what_happens_to_the_money(office: BoxOffice
     await _edit_form(visitor, address, keep_door_money="yes")
     assert visitor.path == desk.address
     assert "This event is cancelled." in visitor.text
-    assert "1 booking of 1 are still to be cancelled" in visitor.text
+    assert "1 of 1 booking is still to be cancelled" in visitor.text
     await visitor.send(address, {})
     assert visitor.path == desk.address, "safe to repeat"
     assert "See how far it is" in await visitor.read(address)

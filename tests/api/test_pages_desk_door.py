@@ -135,3 +135,20 @@ async def test_times_at_the_door_that_nobody_touched_keep_their_seconds(office: 
     await desk.visitor.submit(f"{page}/settings", closes_at="2030-05-19T05:00")
     terms = (await office.client.get(api, headers=desk.headers)).json()
     assert (terms["opens_at"], terms["closes_at"]) == (exact, "2030-05-19T03:00:00Z")
+
+
+async def test_the_desk_says_on_its_first_pages_that_doors_disagree(office: BoxOffice) -> None:
+    desk = await open_desk(office)
+    door = await sold(office, desk)
+    for page in (desk.home, desk.address):
+        assert "at the door: a ticket was used before" not in await desk.visitor.read(page)
+    await door.results(door.attempt(0))
+    late = {"offline": True, "scanned_at": utc_now().isoformat()}
+    await door.results(door.attempt(0, **late), door.attempt(1, **late))
+    for page in (desk.home, desk.address):
+        said = await desk.visitor.read(page)
+        assert "1 conflict at the door: a ticket was used before." in said
+        assert f'href="{desk.address}/door' in said
+    guard = Visitor(office, door.guard)
+    for page in (desk.home, desk.address):
+        assert "1 conflict" not in await guard.read(page), "they are for managers, as all that needs a person"

@@ -16,6 +16,7 @@ from evently.kit.ids import show_id
 from tests.support.box_office import BoxOffice, instant, open_box_office
 from tests.support.catalogue import BERLIN
 from tests.support.sales_desk import until
+from tests.support.visitor import Visitor
 
 KIND: Final = "event_rescheduled"
 
@@ -108,3 +109,21 @@ async def test_the_buyers_at_a_venue_are_told_when_its_time_zone_is_corrected(of
             return await told(office, buyer) == Counter({booked: times} if times else {})
 
         await until(is_told)
+
+
+async def test_the_page_of_a_venue_says_that_buyers_are_told_and_they_are(office: BoxOffice) -> None:
+    event, buyer = await office.open_event(capacity=20), office.as_buyer()
+    booked = (await office.book(event, buyer)).json()["id"]
+    member = Visitor(office, await office.as_member("manager"))
+    venue = f"/organize/venues/{show_id('ven', event.venue_id)}"
+    await member.read(venue)
+    await member.send(venue, member.form(venue) | {"time_zone": "America/New_York"})
+    assert "Their buyers are told." in member.text
+    assert not await told(office, buyer), "nothing has happened yet"
+    await member.submit(venue)
+
+    async def is_told() -> bool:
+        return await told(office, buyer) == Counter({booked: 1})
+
+    await until(is_told)
+    assert "There is a new time" in await Visitor(office, buyer).read(f"/bookings/{booked}")

@@ -33,6 +33,7 @@ from tests.browser import (
     scenes_desk_bookings,
     scenes_door,
     scenes_evening,
+    scenes_own,
     scenes_people,
     scenes_seats,
 )
@@ -52,9 +53,15 @@ NARROW_SIZE: Final = {"narrow": (NARROWEST, 0.6)}
 THEMES: Final[tuple[Any, ...]] = ("light", "dark")
 COLOURS: Final = 96
 HEIGHT_MAX: Final = 2_200  # of a page that is shown as a whole
-# The desk and the door: each part photographs its pages in a browser of its own, with sessions that it makes.
+# Each part photographs its pages in a browser of its own, with sessions that it makes.
 # The names of its pictures begin with the word here, so that they can be made without all others.
 PARTS: Final = {
+    "ending": scenes_own.photograph_ending,
+    "names": scenes_own.photograph_names,
+    "passing": scenes_own.photograph_passing,
+    "passkeys": scenes_own.photograph_passkeys,
+    "undo": scenes_own.photograph_undo,
+    "kept": scenes_own.photograph_kept,
     "desk-booking": scenes_desk_bookings.photograph,
     "desk": scenes_desk.photograph,
     "door": scenes_door.photograph,

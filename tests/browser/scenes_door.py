@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
 
@@ -65,6 +66,9 @@ async def photograph(gallery: Gallery, office: BoxOffice, url: str) -> None:
         await _scan(page, code)
         await gallery.shot(f"door-{name}", narrow=True)
         await page.keyboard.press("Escape")
+    await page.get_by_role("button", name=re.compile("^Undo")).first.click()
+    await gallery.shot("door-undo")
+    await page.keyboard.press("Escape")
     await page.context.set_offline(True)
     late = write_code(show_id("tkt", uuid4()), bytes(10))
     await _scan(page, codes[26])

@@ -70,6 +70,7 @@ async def photograph_team(gallery: Gallery, office: BoxOffice, url: str) -> None
     """Photograph the members and the keys of an organizer."""
     page, home = gallery.page, home_of(office)
     await sign_in_member(office, page.context, url)
+    await _name_members(office)
     await page.goto(f"{home}/people")
     await page.get_by_label("E-mail").fill("zoe@evently.example")
     await page.get_by_label("Manager:").check()
@@ -90,10 +91,22 @@ async def photograph_team(gallery: Gallery, office: BoxOffice, url: str) -> None
     await gallery.shot("team-keys-revoke", whole=True)
 
 
+async def _name_members(office: BoxOffice) -> None:
+    """Give the members that tests make the names and addresses of people."""
+    await office.context.database.fetch(
+        "UPDATE people SET name = named.name, email = named.email FROM ("
+        "SELECT person_id, (ARRAY['Mina Ito', 'Tarek Haddad', 'Ana Costa', 'Jonas Weber'])[1 + number % 4] "
+        "AS name, (ARRAY['mina', 'tarek', 'ana', 'jonas'])[1 + number % 4] || number || '@evently.example' "
+        "AS email FROM (SELECT person_id, row_number() OVER (ORDER BY person_id) AS number FROM people "
+        "WHERE name = 'Member') AS numbered) AS named WHERE people.person_id = named.person_id"
+    )
+
+
 async def photograph_admin(gallery: Gallery, office: BoxOffice, url: str) -> None:
     """Photograph administration."""
     page, context = gallery.page, office.context
     member = await sign_in_member(office, page.context, url)
+    await _name_members(office)
     person_id = context.accounts.tokens.verify_access(
         member["Authorization"].removeprefix("Bearer ")
     ).person_id

@@ -134,6 +134,12 @@ async def get_person(database: Database, person_id: UUID) -> Person:
     return _person(await database.fetch_row(*sql.find_person(person_id=person_id)))
 
 
+async def find_name(database: Database, actor_id: UUID) -> str | None:
+    """Return the name of a person or of an API key, if there is one."""
+    name: str | None = await database.fetch_value(*sql.find_name(actor_id=actor_id))
+    return name
+
+
 async def find_by_email(database: Database, email: str) -> tuple[Person, str | None] | None:
     """Return the person with a normalised e-mail, and their password hash."""
     row = await database.fetch_row(*sql.find_by_email(email=email))

@@ -13,6 +13,13 @@ SELECT {person}
 FROM people
 WHERE person_id = :person_id;
 
+-- name: find_name
+-- The name of a person or of an API key.
+SELECT name FROM people WHERE person_id = :actor_id AND erased_at IS NULL
+UNION ALL
+SELECT name FROM api_keys WHERE api_key_id = :actor_id
+LIMIT 1;
+
 -- name: find_by_email
 -- Return the person who logs in, with the password hash.
 SELECT {person}, password_hash

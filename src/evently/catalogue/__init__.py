@@ -25,6 +25,7 @@ from evently.catalogue.checks import (
 from evently.catalogue.events import (
     SERIES_DATES_MAX,
     delete_event,
+    find_editor,
     find_events,
     get_event,
     insert_event,
@@ -36,6 +37,7 @@ from evently.catalogue.events import (
     mark_cancelled,
     mark_published,
     note_change,
+    note_editor,
     remake_words,
     update_event,
 )
@@ -149,6 +151,7 @@ __all__ = [
     "countries",
     "create_venue",
     "delete_event",
+    "find_editor",
     "find_events",
     "get_event",
     "get_venue",
@@ -169,6 +172,7 @@ __all__ = [
     "mark_cancelled",
     "mark_published",
     "note_change",
+    "note_editor",
     "remake_words",
     "search_for",
     "share_venue",

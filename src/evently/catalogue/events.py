@@ -124,6 +124,17 @@ async def note_change(
     return _found(await tx.fetchrow(*sql.find_events(event_ids=[event_id])))
 
 
+async def note_editor(tx: Connection, event_id: UUID, editor_id: UUID) -> None:
+    """Write who made the newest version of an event, in the transaction that made it."""
+    await tx.execute(*sql.note_editor(event_id=event_id, editor_id=editor_id))
+
+
+async def find_editor(database: Database, event_id: UUID) -> UUID | None:
+    """Return the person or API key that made the newest version of an event, if that is known."""
+    editor_id: UUID | None = await database.fetch_value(*sql.find_editor(event_id=event_id))
+    return editor_id
+
+
 async def delete_event(tx: Connection, event_id: UUID) -> None:
     """Delete a draft with its sale."""
     await tx.execute(*sql.delete_event(event_id=event_id))

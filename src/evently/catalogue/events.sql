@@ -75,8 +75,16 @@ LIMIT :limit;
 UPDATE events
 SET
     version = version + :versions, changed_at = :now, price_from_minor = :lowest_price_minor,
-    seated = :seated
+    seated = :seated, changed_by = NULL
 WHERE event_id = :event_id;
+
+-- name: note_editor
+-- Write who made the newest version of an event, in the transaction that made it.
+UPDATE events SET changed_by = :editor_id WHERE event_id = :event_id;
+
+-- name: find_editor
+-- Who made the newest version of an event; NULL: it is not known.
+SELECT changed_by FROM events WHERE event_id = :event_id;
 
 -- name: delete_event
 -- Delete a draft with its sale: nobody can have booked. The row is locked.
@@ -107,7 +115,7 @@ FOR UPDATE;
 UPDATE events
 SET
     venue_name = :venue_name, city = :city, time_zone = :time_zone, version = version + 1, changed_at = :now,
-    starts_at = new.starts_at, ends_at = new.ends_at,
+    changed_by = NULL, starts_at = new.starts_at, ends_at = new.ends_at,
     search = array_to_tsvector(string_to_array(new.lexemes, ' ')), words_version = :words_version
 FROM unnest(
     :event_ids::uuid[], :starts_ats::timestamptz[], :ends_ats::timestamptz[], :lexemes::text[]

@@ -13,7 +13,7 @@ The engine decides (sales/rules/check_ins.py). This package reads codes, tells t
 allows at a gate, and finds the names that people at the door want to see.
 """
 
-from evently.checkin.counters import DoorCounts, GateCount, MinuteCount, count_door
+from evently.checkin.counters import DoorCounts, GateCount, MinuteCount, count_conflicts, count_door
 from evently.checkin.lists import ListSigner, SignedList, digest_code, read_list
 from evently.checkin.reading import DoorReader
 from evently.checkin.scanners import (
@@ -83,6 +83,7 @@ __all__ = [
     "VoidCode",
     "VoidCodeReason",
     "count_check_ins",
+    "count_conflicts",
     "count_door",
     "create_scanner",
     "digest_code",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -52,6 +53,14 @@ class DoorCounts(msgspec.Struct, frozen=True):
     conflicts: int
     gates: list[GateCount]
     minutes: list[MinuteCount]
+
+
+async def count_conflicts(database: Database, event_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Return the number of conflicts at the doors of these events; an event without any is absent."""
+    if not event_ids:
+        return {}
+    rows = await database.fetch(*sql.count_conflicts_of_events(event_ids=list(event_ids)))
+    return {row["event_id"]: row["conflicts"] for row in rows}
 
 
 async def count_door(database: Database, event_id: UUID, now: datetime) -> DoorCounts:

@@ -23,6 +23,14 @@ WHERE event_id = :event_id AND received_at >= :since
 GROUP BY date_trunc('minute', received_at)
 ORDER BY at;
 
+-- name: count_conflicts_of_events
+-- How many scans of each of these events were refused whose holders a device without a network had admitted.
+-- Their index is small.
+SELECT event_id, count(*) AS conflicts
+FROM scans
+WHERE event_id = ANY(:event_ids::uuid[]) AND offline AND result != 'accepted'
+GROUP BY event_id;
+
 -- name: count_conflicts
 -- How many scans were refused whose holders a device without a network had admitted.
 SELECT count(*)

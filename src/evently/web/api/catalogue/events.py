@@ -191,7 +191,9 @@ async def change_event(
     """Change what people read about an event, its venue and times, or its sale window."""
     context, seen = request.context, partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        edited = await organizing.change_event(tx, event_id, data, context.clock(), seen)
+        edited = await organizing.change_event(tx, event_id, data, now := context.clock(), seen)
+        if edited.event.changed_at == now:
+            await catalogue.note_editor(tx, event_id, request.actor.id)
     return await _answer_edited(request, edited)
 
 

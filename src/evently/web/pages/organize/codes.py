@@ -136,7 +136,7 @@ async def change_code(
     if status == _STALE:
         assert desk.event is not None, "it was just read"
         theirs, back = _values_of(promo.terms, desk, sale), _address(desk, promo_id)
-        return show_stale(request, desk, form, desk.event.version, _LABELS, theirs, back)
+        return await show_stale(request, desk, form, desk.event.version, _LABELS, theirs, back)
     if status != SAVED:
         return _form(request, desk, sale, promo, form, typed.errors, status=status)
     return see_other(f"{desk.event_address}/codes?done=saved")

@@ -83,7 +83,7 @@ async def change_details(request: Request, event_id: FromPath[EventId]) -> Respo
     status = await save(request, event_id, typed, _FIELDS, change, dry_run=asks)
     if status == _STALE:
         address = f"{desk.event_address}/edit"
-        return show_stale(request, desk, form, event.version, _LABELS, values_of(event), address)
+        return await show_stale(request, desk, form, event.version, _LABELS, values_of(event), address)
     if status != SAVED:
         return await _page(request, desk, form, typed.errors, status=status)
     if asks:

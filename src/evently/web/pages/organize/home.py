@@ -8,7 +8,7 @@ from typing import Annotated, Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from evently import accounts, analytics, catalogue, checkout
+from evently import accounts, analytics, catalogue, checkin, checkout
 from evently.accounts.organizers import list_memberships
 from evently.analytics import CurrencyTotals, Revenue, Scope, Slot, quarter_of
 from evently.catalogue import Event
@@ -151,7 +151,7 @@ def _row(event: Event, places: Places) -> Row:
 
 
 async def _needs(request: Request, organizer_id: UUID, ahead: list[Event], now: datetime) -> list[Need]:
-    """Return what waits for a person: money that did not get back, and drafts that start soon."""
+    """Return what waits for a person: money that did not get back, conflicts at the door, late drafts."""
     needs = []
     for each in await checkout.count_failed_refunds(request.context.database, organizer_id):
         what = words.count(each.refunds, "refund")
@@ -163,7 +163,19 @@ async def _needs(request: Request, organizer_id: UUID, ahead: list[Event], now: 
                 event_address(each.event_id),
             )
         )
+    conflicts = await checkin.count_conflicts(
+        request.context.database, [event.event_id for event in ahead if event.state == "published"]
+    )
     for event in ahead:
+        if found := conflicts.get(event.event_id):
+            needs.append(
+                Need(
+                    event.title,
+                    f"{words.count(found, 'conflict')} at the door: a ticket was used before.",
+                    "See the door",
+                    event_address(event.event_id, "door"),
+                )
+            )
         if event.state == "draft" and event.starts_at < now + _SOON:
             starts = words.moment(event.starts_at_local)
             needs.append(

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import markupsafe
 import msgspec
 
-from evently import checkout
+from evently import checkin, checkout
 from evently.analytics import Evening, Forecast
 from evently.kit.ids import EventId
 from evently.kit.money import Money
@@ -72,6 +72,7 @@ class EveningPanel(NamedTuple):
     now: EveningOnPage
     curve: Curve | None
     refunds_failed: int
+    conflicts: int
     stream: str
 
 
@@ -92,6 +93,7 @@ async def read_panel(request: Request, desk: Desk) -> EveningPanel:
         now,
         _curve(evening, desk.zone),
         sum(each.refunds for each in failed if each.event_id == event_id),
+        (await checkin.count_conflicts(database, [event_id])).get(event_id, 0),
         f"{request.scope['path'].rstrip('/')}/evening",
     )
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from evently import organizing
+from evently import accounts, catalogue, organizing
 from evently.db import Connection
 from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.organizing import Edited
@@ -58,6 +58,8 @@ async def save(
             changed = await change(tx)
             if isinstance(changed, tuple):  # an event with its sale: `Edited` or `Added`
                 organizing.refuse_unpayable(Edited(changed[0], changed[1]), payable=payable)
+                if str(changed[0].version) != typed.form.text("version"):  # the same one: nothing changed
+                    await catalogue.note_editor(tx, event_id, request.actor.id)
             if typed.errors or dry_run:
                 raise _Wrong
     except _Wrong:
@@ -77,7 +79,7 @@ async def save(
     return SAVED
 
 
-def show_stale(
+async def show_stale(
     request: Request,
     desk: Desk,
     form: Form,
@@ -87,6 +89,8 @@ def show_stale(
     back: str,
 ) -> Response[str]:
     """Return the page with both versions. `theirs`: the fields as they are; `back`: the page of the form."""
+    assert desk.event is not None, "a page of an event"
+    editor_id = await catalogue.find_editor(request.context.database, desk.event.event_id)
     differences = [
         Difference(label, form.text(field), theirs[field])
         for field, label in labels.items()
@@ -101,8 +105,18 @@ def show_stale(
         pairs=[pair for pair in form.pairs if pair[0] not in _NOT_KEPT],
         version=version,
         differences=differences,
+        editor=await _name_of(request, editor_id),
         back=back,
     )
+
+
+async def _name_of(request: Request, editor_id: UUID | None) -> str:
+    """Return who was first, as the reader knows them; nothing if it is not known."""
+    if editor_id is None:
+        return ""
+    if editor_id == request.actor.id:
+        return "you, in another window,"
+    return await accounts.people.find_name(request.context.database, editor_id) or ""
 
 
 def _same(text: str) -> str:

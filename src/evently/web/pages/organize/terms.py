@@ -127,7 +127,7 @@ async def _answer(
     assert desk.event is not None, "it was just read"
     address = f"{desk.event_address}/terms"
     if status == _STALE:
-        return show_stale(request, desk, typed.form, desk.event.version, labels, theirs, address)
+        return await show_stale(request, desk, typed.form, desk.event.version, labels, theirs, address)
     if status != SAVED:
         return await _page(request, desk, typed.form, typed.errors, status=status)
     return see_other(f"{address}?done={done}")

@@ -122,7 +122,7 @@ async def change_pool(
     if status == _STALE:
         sale = await find_sale(request.context.database, event_id)
         theirs = {field: str(get_part(sale.pools, pool_id).capacity)}
-        return _stale(request, desk, form, {field: "Places"}, theirs)
+        return await _stale(request, desk, form, {field: "Places"}, theirs)
     if status != SAVED:
         errors = [FormError(field, error.text) for error in typed.errors]
         return await _list(request, desk, form, errors, status=status)
@@ -199,7 +199,7 @@ async def change_type(
 
     status = await save(request, event_id, typed, _FIELDS, change)
     if status == _STALE:
-        return _stale(request, desk, form, _LABELS, _values_of(terms, desk, sale))
+        return await _stale(request, desk, form, _LABELS, _values_of(terms, desk, sale))
     if status != SAVED:
         return await _form(request, desk, sale, form, typed.errors, terms, status=status)
     return see_other(f"{desk.event_address}/tickets?done=saved")
@@ -265,11 +265,11 @@ def _version(desk: Desk) -> str:
     return str(desk.event.version)
 
 
-def _stale(
+async def _stale(
     request: Request, desk: Desk, form: Form, labels: dict[str, str], theirs: dict[str, str]
 ) -> Response[str]:
     version = int(_version(desk))
-    return show_stale(request, desk, form, version, labels, theirs, f"{desk.event_address}/tickets")
+    return await show_stale(request, desk, form, version, labels, theirs, f"{desk.event_address}/tickets")
 
 
 async def _list(
