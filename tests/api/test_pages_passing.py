@@ -80,7 +80,7 @@ async def test_to_whom_a_receiver_offers_a_ticket_further_is_not_said_to_its_buy
     await receiver.read(form)
     await receiver.submit(form, email=third)
     assert third in receiver.text
-    assert f"Offered to {third}" in await receiver.read(page_of(stage))
+    assert f'Offered to <bdi class="strong">{third}' in await receiver.read(page_of(stage))
     for page in (page_of(stage), f"/bookings/{stage.booking['id']}"):
         assert third not in await giver.read(page)
         assert "Passed on" in giver.text

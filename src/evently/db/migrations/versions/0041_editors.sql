@@ -1,6 +1,6 @@
 -- owner: catalogue
 
--- Who wrote the newest version of an event at the desk: a person or an API key. None: an edit that tells nobody.
+-- Who wrote the newest version of an event: a person or an API key; NULL: it is not known.
 ALTER TABLE events ADD COLUMN changed_by uuid;
 
 -- owner: checkin
