@@ -1,12 +1,13 @@
-"""Finds bookings by what a caller says: a name, an e-mail address, a reference, a seat, a name on a ticket.
+"""Finds bookings by what a caller says: a name, an address, a reference, a seat, a name on a ticket, a card.
 
     find_bookings     a page of the bookings of an event, or of an organizer's events, that match
     list_bookings     the same for all bookings of an event
     add_references    an effect: stores the references of new bookings
 
 Every word must match: names and addresses from their beginning (`ada lov`), a seat by its section, row and
-number (`stalls c 12`). A booking pays nothing for it: people and names on tickets have indexes of their own,
-seats are found in the plan of the hall, and the relay stores the references.
+number (`stalls c 12`), a card by its last four digits. A booking pays nothing for it: people and names on
+tickets have indexes of their own, seats are found in the plan of the hall, and the relay stores the
+references.
 
 Among 1,000,000 bookings of one event, a page takes 2 to 50 ms. Words that many people have are found by a
 short walk over the newest bookings; an index of words must read all who have them, which takes 60 ms for a
@@ -46,6 +47,7 @@ WALKED_MAX: Final = 2_000  # of the longer one
 SEATS_MAX: Final = 500  # more are no answer to a caller
 EVENTS_MAX: Final = 1_000  # of an organizer, the newest
 _SEAT_WORD: Final = re.compile(r"[^\W\d_]+|\d+")
+_CARD: Final = re.compile(r"(?:[^\W\d]|[\s*•.…-])*([0-9]{4})\s*")  # 4242, •••• 4242, card ending in 4242
 _FILLERS: Final = frozenset({"row", "seat", "section"})
 
 
@@ -69,6 +71,7 @@ class Typed(NamedTuple):
     """What was typed that names single bookings."""
 
     reference: bytes | None
+    card_digits: str | None
     seat_numbers: Sequence[int]
 
 
@@ -91,7 +94,7 @@ async def find_bookings(
             return Found(Page([], None))
         if (booking_id := find_id("bkg", typed.strip())) is not None:
             return await _only(snapshot, [event_id], booking_id)
-        exactly = Typed(read_reference(typed), await _seats(snapshot, event_id, typed))
+        exactly = Typed(read_reference(typed), _card_digits(typed), await _seats(snapshot, event_id, typed))
         exact = await _find(snapshot, [event_id], (), exactly, limit, after)
         if not _is_name(words):
             return await _described(snapshot, exact[:limit], more=len(exact) > limit)
@@ -122,7 +125,7 @@ async def find_bookings_of_organizer(
         if (booking_id := find_id("bkg", typed.strip())) is not None:
             return await _only(snapshot, event_ids, booking_id)
         person_ids = await _matching(snapshot, words)
-        exactly = Typed(read_reference(typed), [])
+        exactly = Typed(read_reference(typed), _card_digits(typed), [])
         found = await _find(snapshot, event_ids, person_ids or (), exactly, limit, after)
         described = await _described(snapshot, found[:limit], more=len(found) > limit)
         return msgspec.structs.replace(described, say_more=person_ids is None)
@@ -152,6 +155,12 @@ async def _words_of(snapshot: Connection, typed: str) -> list[str]:
 def _query(words: Sequence[str]) -> str:
     """Return the search for words, each from its beginning. They have neither quotes nor backslashes."""
     return " & ".join(f"'{word}':*" for word in words)
+
+
+def _card_digits(typed: str) -> str | None:
+    """Return the last digits of a card, if only they were typed."""
+    found = _CARD.fullmatch(typed)
+    return found[1] if found else None
 
 
 def _is_name(words: Sequence[str]) -> bool:
@@ -220,6 +229,7 @@ async def _find(
             person_ids=person_ids,
             seat_numbers=exactly.seat_numbers,
             reference=exactly.reference,
+            card_digits=exactly.card_digits,
             after=_position(after),
             limit=limit + 1,
         )

@@ -72,7 +72,7 @@ LIMIT :limit;
 
 -- name: find_bookings
 -- The newest bookings that match: by their buyers, by people who hold tickets that were passed on, by seats,
--- by reference. Each part reads along an index.
+-- by the last digits of a card, by reference. Each part reads along an index.
 SELECT found.event_id, found.booking_id
 FROM (
     SELECT bookings.event_id, bookings.booking_id
@@ -90,6 +90,19 @@ FROM (
         ON tickets.event_id = seat_claims.event_id AND tickets.ticket_id = seat_claims.ticket_id
     WHERE
         seat_claims.event_id = ANY(:event_ids) AND seat_claims.seat_number = ANY(:seat_numbers::integer[])
+    UNION
+    SELECT paid.event_id, paid.booking_id
+    FROM unnest(:event_ids) AS named (event_id)
+    CROSS JOIN LATERAL (
+        SELECT payments.event_id, payments.booking_id
+        FROM payments
+        WHERE
+            payments.event_id = named.event_id
+            AND payments.card_digits = :card_digits::text
+            AND (:after::uuid IS NULL OR payments.booking_id < :after)
+        ORDER BY payments.booking_id DESC
+        LIMIT :limit
+    ) AS paid
     UNION
     SELECT booking_references.event_id, booking_references.booking_id
     FROM booking_references

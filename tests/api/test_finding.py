@@ -8,11 +8,15 @@ from uuid import UUID
 
 import pytest
 
-from evently import finding
+from evently import checkout, finding
 from evently.catalogue import Event
 from evently.kit.ids import new_id, parse_id, read_reference, reference_of, show_id
+from evently.sales.terms import Conditions
 from tests.api.test_transfers import Somebody, somebody
 from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.desk import address_of
+from tests.support.paying import sold_under
+from tests.support.visitor import Visitor
 
 
 @pytest.fixture
@@ -188,3 +192,40 @@ async def test_an_organizer_searches_all_events_and_nobody_elses(office: BoxOffi
     event_path = f"/v1/events/{show_id('evt', one.event_id)}/booking-search"
     door = await office.client.get(event_path, params={"q": "ada"}, headers=await office.as_member("door"))
     assert door.status_code == 403
+
+
+async def test_by_the_last_digits_of_the_card(office: BoxOffice) -> None:
+    """Found, told and shown once the money is captured; forgotten with the account."""
+    event = await office.open_event(terms=sold_under(Conditions(payment="online", hold_seconds=600), 50))
+    buyer, other = await somebody(office, "Ada Lovelace"), await somebody(office)
+    booking, foreign = await booked(office, event, buyer), await booked(office, event, other)
+    assert await found(office, event, "4242") == [], "nothing is paid"
+    paid = await office.post(f"/v1/bookings/{booking}/payments", buyer.headers, method="4242 4242 4242 4242")
+    assert paid.status_code == 201, paid.text
+    await office.context.checkout.wait_until_idle()
+    (payment,) = (await office.client.get(f"/v1/bookings/{booking}/payments", headers=buyer.headers)).json()[
+        "data"
+    ]
+    assert (payment["state"], payment["card_digits"]) == ("captured", "4242")
+    for typed in ("4242", " 4242 ", "•••• 4242", "**** 4242", "card ending in 4242"):
+        assert await found(office, event, typed) == [booking], typed
+    for typed in ("424", "42424", "4242 4242", "0002", "x4242y"):
+        assert booking not in await found(office, event, typed), typed
+    assert await found(office, await office.open_event(), "4242") == [], "of this event alone"
+    path = f"/v1/organizers/{show_id('org', office.venue.organizer_id)}/booking-search?q=4242"
+    listed = (await office.client.get(path, headers=await office.as_member("manager"))).json()["data"]
+    assert [each["id"] for each in listed] == [booking] != [foreign]
+    desk = Visitor(office, await office.as_member("manager"))
+    text = await desk.read(f"{address_of(event)}/bookings/{booking}")
+    assert "with the card that ends in 4242, and confirmed" in text
+    assert "captured, card ending in 4242" in text
+    database = office.context.database
+    dumped = await database.fetch("SELECT to_jsonb(payments)::text AS row FROM payments")
+    assert not any("42424242" in row["row"].replace(" ", "") for row in dumped), "nothing else of the card"
+    export = Visitor(office, buyer.headers)
+    assert (await export.client.get("/me/export")).json()["cards"] == [
+        {"booking_id": booking, "last_digits": "4242"}
+    ]
+    await checkout.forget_cards(database, buyer.person_id)
+    assert await found(office, event, "4242") == []
+    assert "ends in" not in await desk.read(f"{address_of(event)}/bookings/{booking}")

@@ -93,7 +93,7 @@ async def test_money_is_reserved_taken_and_given_back(
     assert await demo.find(intent, None) == await demo.authorise(intent) == authorised
     for _ in range(2):
         clock.now += timedelta(seconds=1)
-        assert await demo.capture(reference, 4000, intent.key("capture")) == Captured(reference, 4000)
+        assert await demo.capture(reference, 4000, intent.key("capture")) == Captured(reference, 4000, "4242")
     assert (
         await demo.find(intent, reference)
         == await demo.void(reference, intent.key("void"))
@@ -194,7 +194,7 @@ async def test_a_card_that_pays_late(demo: DemoGateway, clock: ManualClock) -> N
     assert await demo.find(intent, waiting.reference) == Authorised(waiting.reference)
     assert await demo.find(abandoned, other.reference) == Voided(other.reference)
     assert await demo.capture(waiting.reference, 5000, intent.key("capture")) == Captured(
-        waiting.reference, 5000
+        waiting.reference, 5000, "0077"
     )
     assert await done(demo, abandoned) == ["voided"]
 
@@ -268,7 +268,7 @@ async def test_racing_calls_move_money_once(demo: DemoGateway) -> None:
     captures = await asyncio.gather(
         *[demo.capture(reference, 5000, f"{intent.payment_id}:{racer}") for racer in range(RACERS)]
     )
-    assert set(captures) == {Captured(reference, 5000)}
+    assert set(captures) == {Captured(reference, 5000, "4242")}
     refunds = await asyncio.gather(
         *[demo.refund(reference, 5000, f"{refund_id}:1", refund_id) for _ in range(RACERS)]
     )

@@ -86,6 +86,7 @@ class FakeStripe:
     faults: list[Fault] = field(default_factory=list)
     url: str = ""
     events_listed_max: int = 100  # in a page
+    reads_charges: bool = True  # whether the key may
     clock: Callable[[], float] = time.time  # of events
     _answers: dict[str, tuple[str, int, bytes]] = field(default_factory=dict)
     _made: int = 0
@@ -219,7 +220,11 @@ class FakeStripe:
     def _route(self, method: str, path: str, params: dict[str, Any]) -> dict[str, Any]:
         routes: list[tuple[str, str, Callable[..., dict[str, Any]]]] = [
             ("POST", r"/v1/payment_intents", lambda: self._create_intent(params)),
-            ("GET", r"/v1/payment_intents/(\w+)", lambda name: self._get(self.intents, name)),
+            (
+                "GET",
+                r"/v1/payment_intents/(\w+)",
+                lambda name: self._with_charge(self._get(self.intents, name), params),
+            ),
             ("POST", r"/v1/payment_intents/(\w+)/confirm", lambda name: self._confirm_intent(name, params)),
             ("POST", r"/v1/payment_intents/(\w+)/capture", lambda name: self._capture_intent(name, params)),
             ("POST", r"/v1/payment_intents/(\w+)/cancel", self._cancel_intent),
@@ -441,6 +446,20 @@ class FakeStripe:
             **session,
             "payment_intent": {name: value for name, value in intent.items() if not name.startswith("_")},
         }
+
+    def _with_charge(self, intent: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+        """Return an intent with its charge, if that is wanted and the key may read charges."""
+        if params.get("expand", {}).get("0") != "latest_charge":
+            return intent
+        if not self.reads_charges:
+            raise Refusal(403, "invalid_request_error", None, "The provided key does not have access.")
+        if intent["status"] not in {"requires_capture", "succeeded"}:
+            return {**intent, "latest_charge": None}
+        card = None if intent["_method"] == "pm_late" else {"last4": "4242", "brand": "visa"}
+        kind = "sepa_debit" if card is None else "card"
+        details = {"type": kind, kind: card or {"last4": "3000"}}
+        charge = {"id": f"ch_{intent['id']}", "object": "charge", "payment_method_details": details}
+        return {**intent, "latest_charge": charge}
 
     def _expire_session(self, name: str) -> dict[str, Any]:
         session = self._get(self.sessions, name)

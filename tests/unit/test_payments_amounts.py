@@ -58,7 +58,9 @@ async def test_stripe_gets_its_own_units_and_ours_come_back(
         assert reference is not None
         if hosted:
             fake.pay_session(reference)
-        assert await gateway.capture(reference, minor, intent.key("capture")) == Captured(reference, minor)
+        assert await gateway.capture(reference, minor, intent.key("capture")) == Captured(
+            reference, minor, "4242"
+        )
         assert await gateway.find(intent, reference) == Captured(reference, minor)
         assert await gateway.void(reference, intent.key("void")) == Captured(reference, minor)
         refund_id = new_id()

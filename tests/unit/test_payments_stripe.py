@@ -74,8 +74,8 @@ async def test_money_is_reserved_taken_and_given_back(fake: FakeStripe, gateway:
     assert await gateway.find(intent, reference) == await gateway.find(intent, None) == authorised
     assert fake.intents[reference]["metadata"]["payment_id"] == str(intent.payment_id)
 
-    assert await gateway.capture(reference, 5000, intent.key("capture")) == Captured(reference, 5000)
-    assert await gateway.capture(reference, 5000, intent.key("capture")) == Captured(reference, 5000)
+    assert await gateway.capture(reference, 5000, intent.key("capture")) == Captured(reference, 5000, "4242")
+    assert await gateway.capture(reference, 5000, intent.key("capture")) == Captured(reference, 5000, "4242")
     assert await gateway.find(intent, reference) == Captured(reference, 5000)
     assert await gateway.void(reference, intent.key("void")) == Captured(reference, 5000)
     assert await gateway.authorise(intent) == authorised
@@ -93,6 +93,31 @@ async def test_money_is_reserved_taken_and_given_back(fake: FakeStripe, gateway:
         fake.count("refunded"),
         fake.count("voided"),
     ) == (1, 1, 1, 0)
+
+
+@pytest.mark.parametrize("hosted", [False, True])
+async def test_the_last_digits_are_told_where_they_can_be(
+    fake: FakeStripe, gateway: StripeGateway, *, hosted: bool
+) -> None:
+    """A key that may not read charges takes the money all the same."""
+    for reads_charges in (True, False):
+        fake.reads_charges = reads_charges
+        intent = an_intent(None if hosted else "pm_card_visa", hosted=hosted, return_url="https://a.example")
+        asked = await gateway.authorise(intent)
+        assert asked.reference is not None
+        if hosted:
+            fake.pay_session(asked.reference)
+        taken = await gateway.capture(asked.reference, 5000, intent.key("capture"))
+        assert taken == Captured(asked.reference, 5000, "4242" if reads_charges else None)
+
+
+async def test_another_method_than_a_card_has_no_digits(fake: FakeStripe, gateway: StripeGateway) -> None:
+    intent = an_intent("pm_late")
+    waiting = await gateway.authorise(intent)
+    assert waiting.reference is not None
+    fake.buyer(waiting.reference, "yes")
+    taken = await gateway.capture(waiting.reference, 5000, intent.key("capture"))
+    assert taken == Captured(waiting.reference, 5000, None)
 
 
 async def test_reserved_money_is_voided(fake: FakeStripe, gateway: StripeGateway) -> None:
@@ -210,7 +235,7 @@ async def test_a_hosted_page_is_paid_captured_and_refunded(fake: FakeStripe, gat
     fake.pay_session(asked.reference)
     assert await gateway.find(intent, asked.reference) == Authorised(asked.reference)
     assert await gateway.capture(asked.reference, 5000, intent.key("capture")) == Captured(
-        asked.reference, 5000
+        asked.reference, 5000, "4242"
     )
     refund_id = new_id()
     assert isinstance(await gateway.refund(asked.reference, 5000, f"{refund_id}:1", refund_id), Refunded)
@@ -271,7 +296,7 @@ async def test_whatever_breaks_money_moves_once(
     authorised = await guarded.authorise(intent)
     assert isinstance(authorised, Authorised)
     assert await guarded.capture(authorised.reference, 5000, intent.key("capture")) == Captured(
-        authorised.reference, 5000
+        authorised.reference, 5000, "4242"
     )
     assert isinstance(await guarded.refund(authorised.reference, 5000, f"{refund_id}:1", refund_id), Refunded)
     assert [effect.kind for effect in fake.journal] == ["authorised", "captured", "refunded"]

@@ -134,6 +134,7 @@ class Payment(msgspec.Struct, frozen=True):
     changed_at: datetime
     resume_at: datetime | None  # when it is due; None: it is final
     tries: int  # how often it was due in this state
+    card_digits: str | None = None  # the last four, once the money is captured
 
     def intent(self) -> Intent:
         """Return what the gateway is asked for. Equal for an attempt, however often it is asked."""

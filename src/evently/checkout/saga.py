@@ -166,7 +166,7 @@ class Saga:
             RecordCapture(payment.event_id, payment.booking_id, payment.payment_id)
         )
         assert isinstance(recorded, Booked), f"the booking was confirmed with this payment: {recorded}"
-        return Change(state="captured")
+        return Change(state="captured", card_digits=outcome.card_digits)
 
     async def _void(self, payment: Payment) -> Change | None:
         """Void the reserved money.

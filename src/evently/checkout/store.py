@@ -44,6 +44,7 @@ LONGEST_PAUSE: Final = timedelta(minutes=5)
 FORGOTTEN_AFTER: Final = timedelta(minutes=5)
 FORGOTTEN_BEGUN_MAX: Final = 1_000  # at a time, every second: a cancelled event of 100,000 in two minutes
 ATTEMPTS_SHOWN_MAX: Final = 100  # of one booking
+CARDS_SHOWN_MAX: Final = 10_000  # of one person: more than a person books in a life
 REFUNDS_OF_PAYMENT_MAX: Final = 100  # as many as a booking has tickets
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -58,6 +59,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     next_action: NextAction | None = None
     failure_code: str | None = None
     failure_message: str | None = None
+    card_digits: str | None = None
 
 
 class Move(NamedTuple):
@@ -143,6 +145,7 @@ class Rows:
             next_actions=[None if action is None else _encode(action).decode() for action in actions],
             failure_codes=[change.failure_code for change in changes],
             failure_messages=[change.failure_message for change in changes],
+            card_digits=[change.card_digits for change in changes],
             ats=[move.at for move in moves],
             resume_ats=[move.resume_at for move in moves],
         )
@@ -232,6 +235,18 @@ async def count_failed_refunds(database: Database, organizer_id: UUID) -> list[F
         *sql.count_failed_refunds(organizer_id=organizer_id, limit=EVENTS_WITH_FAILED_REFUNDS_MAX)
     )
     return [FailedRefunds(**row) for row in rows]
+
+
+async def forget_cards(database: Database, person_id: UUID) -> None:
+    """Forget the last digits of the cards that a person has paid with. Harmless to repeat."""
+    async with database.transaction() as tx:
+        await tx.execute(*sql.forget_cards(person_id=person_id))
+
+
+async def list_cards(database: Database, person_id: UUID) -> list[tuple[UUID, str]]:
+    """Return the bookings of a person that were paid with a card, each with its last digits."""
+    rows = await database.fetch(*sql.list_cards(person_id=person_id, limit=CARDS_SHOWN_MAX))
+    return [(row["booking_id"], row["card_digits"]) for row in rows]
 
 
 async def read_cancellation(database: Database, event_id: UUID) -> CancellationProgress:

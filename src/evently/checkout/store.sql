@@ -4,7 +4,7 @@
 -- columns: payment
 event_id, payment_id, booking_id, buyer_id, attempt, fingerprint, gateway, method, hosted, return_url,
 description, expires_at, reference, next_action, failure_code, failure_message, state, amount_minor, currency,
-created_at, changed_at, resume_at, tries;
+created_at, changed_at, resume_at, tries, card_digits;
 
 -- columns: begun_payment
 -- The columns of a new payment whose values are given; the statement below computes the others.
@@ -94,14 +94,16 @@ WITH wanted AS (
         new.next_action,
         new.failure_code,
         new.failure_message,
+        new.card_digits,
         new.at,
         new.resume_at
     FROM unnest(
         :event_ids::uuid[], :payment_ids::uuid[], :was::text[], :states::text[], :refs::text[],
-        :next_actions::text[], :failure_codes::text[], :failure_messages::text[], :ats::timestamptz[],
-        :resume_ats::timestamptz[]
+        :next_actions::text[], :failure_codes::text[], :failure_messages::text[], :card_digits::text[],
+        :ats::timestamptz[], :resume_ats::timestamptz[]
     ) AS new (
-        event_id, payment_id, was, state, reference, next_action, failure_code, failure_message, at, resume_at
+        event_id, payment_id, was, state, reference, next_action, failure_code, failure_message, card_digits,
+        at, resume_at
     )
     INNER JOIN payments
         ON payments.event_id = new.event_id
@@ -118,6 +120,7 @@ SET
     next_action = wanted.next_action,
     failure_code = coalesce(wanted.failure_code, payments.failure_code),
     failure_message = coalesce(wanted.failure_message, payments.failure_message),
+    card_digits = coalesce(wanted.card_digits, payments.card_digits),
     changed_at = CASE WHEN payments.state = wanted.state THEN payments.changed_at ELSE wanted.at END,
     tries = CASE WHEN payments.state = wanted.state THEN payments.tries ELSE 0 END,
     resume_at = wanted.resume_at
@@ -478,6 +481,26 @@ CROSS JOIN LATERAL (
     WHERE refunds.event_id = events.event_id
 ) AS owed
 WHERE events.event_id = :event_id;
+
+-- name: list_cards
+-- The last digits of the cards of a buyer, with the bookings that were paid with them.
+SELECT payments.booking_id, payments.card_digits
+FROM bookings
+INNER JOIN payments ON payments.event_id = bookings.event_id AND payments.booking_id = bookings.booking_id
+WHERE bookings.buyer_id = :person_id AND payments.card_digits IS NOT NULL
+ORDER BY payments.booking_id DESC
+LIMIT :limit;
+
+-- name: forget_cards
+-- Forget the last digits of the cards of a buyer.
+UPDATE payments
+SET card_digits = NULL
+FROM bookings
+WHERE
+    bookings.buyer_id = :person_id
+    AND payments.event_id = bookings.event_id
+    AND payments.booking_id = bookings.booking_id
+    AND payments.card_digits IS NOT NULL;
 
 -- name: find_reconciliation
 -- How far the notices of a gateway were read back.

@@ -155,7 +155,7 @@ class DemoGateway:
         if charge is None:
             return Lost(reference, "no such charge")
         if charge.state == "captured":
-            return Captured(reference, charge.captured_minor)
+            return Captured(reference, charge.captured_minor, charge.last_digits or None)
         assert charge.state != "authorised", "the amount is larger than what was reserved"
         return Lost(
             reference,

@@ -84,10 +84,11 @@ class Unsettled(msgspec.Struct, frozen=True):
 
 
 class Captured(msgspec.Struct, frozen=True):
-    """The money was captured."""
+    """The money was captured. `card_digits`: the last four of the card, where the gateway tells them."""
 
     reference: str
     amount_minor: int
+    card_digits: str | None = None
 
 
 class Voided(msgspec.Struct, frozen=True):
@@ -209,7 +210,10 @@ class Gateway(Protocol):
         """
 
     async def capture(self, reference: str, amount_minor: int, key: str) -> Captured | Lost:
-        """Capture reserved money, once. The amount is at most what was reserved; the rest is voided."""
+        """Capture reserved money, once. The amount is at most what was reserved; the rest is voided.
+
+        The answer has the last digits of the card, if there is one and the gateway tells them.
+        """
 
     async def void(self, reference: str, key: str) -> Voided | Captured:
         """Void the reserved money, or abandon an attempt that has not reserved any.

@@ -67,6 +67,7 @@ UNEXPECTED_STATE: Final = "payment_intent_unexpected_state"
 EVENTS_MAX: Final = 100  # in a page: the same
 REFUNDS_MAX: Final = 100  # Stripe's largest page
 _METHOD: Final = re.compile(r"(?:pm|card|src|ba|tok)_[A-Za-z0-9_]{1,100}")
+_LAST_DIGITS: Final = re.compile(r"[0-9]{4}")
 _SENT_NOTHING: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _DECLINES: Final = {  # codes of Stripe (docs.stripe.com/declines/codes) -> our codes
     "insufficient_funds": "insufficient_funds",
@@ -239,7 +240,8 @@ class StripeGateway:
         Safe to repeat when Stripe has forgotten the key, after a day: it captures an intent only once.
         """
         with _stripe_errors():
-            payment = await self._intent_of(reference)
+            payment = await self._intent_of(reference, with_charge=True)
+            digits = None if payment is None else _card_digits(payment)
             if payment is not None and payment.status == "requires_capture":
                 capture, name = self._client.v1.payment_intents.capture_async, payment.id
                 outside = denomination_of(payment.currency.upper()).write_amount(amount_minor)
@@ -252,7 +254,7 @@ class StripeGateway:
                     if payment.status != "succeeded":
                         return Lost(reference, exc.code or "refused")
         if payment is not None and payment.status == "succeeded":
-            return Captured(reference, _received(payment))
+            return Captured(reference, _received(payment), digits)
         return Lost(
             reference,
             "never authorised" if payment is None else (payment.cancellation_reason or payment.status),
@@ -417,6 +419,13 @@ class StripeGateway:
     async def _retrieve(self, reference: str) -> stripe.PaymentIntent:
         return await self._client.v1.payment_intents.retrieve_async(reference)
 
+    async def _retrieve_charged(self, reference: str) -> stripe.PaymentIntent:
+        retrieve = self._client.v1.payment_intents.retrieve_async
+        try:
+            return await retrieve(reference, {"expand": ["latest_charge"]})
+        except stripe.PermissionError:  # a restricted key that cannot read charges
+            return await self._retrieve(reference)
+
     async def _cancel(self, reference: str, key: str) -> stripe.PaymentIntent:
         """Cancel an intent. One that cannot be cancelled is returned unchanged."""
         try:
@@ -426,11 +435,16 @@ class StripeGateway:
         except stripe.InvalidRequestError:
             return await self._retrieve(reference)
 
-    async def _intent_of(self, reference: str) -> stripe.PaymentIntent | None:
-        """Return the intent behind a reference; None: a session that was never paid."""
+    async def _intent_of(self, reference: str, *, with_charge: bool = False) -> stripe.PaymentIntent | None:
+        """Return the intent behind a reference; None: a session that was never paid.
+
+        `with_charge`: with what the card was charged, if the key may read it.
+        """
         if not reference.startswith("cs_"):
-            return await self._retrieve(reference)
+            return await (self._retrieve_charged(reference) if with_charge else self._retrieve(reference))
         session = await self._session(reference)
+        if with_charge and isinstance(session.payment_intent, stripe.PaymentIntent):
+            return await self._retrieve_charged(session.payment_intent.id)
         return session.payment_intent if isinstance(session.payment_intent, stripe.PaymentIntent) else None
 
     async def _of_intent(self, intent: Intent, payment: stripe.PaymentIntent) -> Found | None:
@@ -519,6 +533,15 @@ def _session_params(intent: Intent) -> SessionCreateParams:
 def _received(payment: stripe.PaymentIntent) -> int:
     """Return what was captured of an intent, in minor units."""
     return denomination_of(payment.currency.upper()).read_amount(payment.amount_received)
+
+
+def _card_digits(payment: stripe.PaymentIntent) -> str | None:
+    """Return the last four digits of the card that was charged; None where another method was, or unknown."""
+    charge = getattr(payment, "latest_charge", None)  # an id, unless it was asked for
+    details = charge.payment_method_details if isinstance(charge, stripe.Charge) else None
+    card = getattr(details, "card", None)  # not there where another method was charged
+    digits = None if card is None else card.last4
+    return digits if digits is not None and _LAST_DIGITS.fullmatch(digits) else None
 
 
 def _metadata(intent: Intent) -> dict[str, str]:

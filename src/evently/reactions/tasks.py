@@ -183,6 +183,7 @@ async def end_claims_of_person(services: Services, person_id: str, confirmed: st
         services.clock(),
         cancel_tickets=confirmed == "cancel_tickets",
     )
+    await checkout.forget_cards(services.database, parse_id("per", person_id))
 
 
 async def run_audit(services: Services, run_id: str) -> None:

@@ -3,8 +3,8 @@
     read_story     the steps of a booking, oldest first
     write_step     the sentence of a fact; None for what is only bookkeeping
 
-The journal has ids alone. Names of people are read now, so an erased person has none; times are those at the
-venue.
+The journal has ids alone. Names of people and digits of cards are read now, so an erased person has none;
+times are those at the venue.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from evently import accounts, catalogue
+from evently import accounts, catalogue, checkout
 from evently.db import Database
 from evently.kit.errors import Refused
 from evently.kit.money import show_money
@@ -48,6 +48,7 @@ class Setting(NamedTuple):
     people: Mapping[UUID, str]
     tickets: Mapping[UUID, int]  # their numbers in the booking
     seat: Callable[[int], str]
+    cards: Mapping[UUID, str]  # the last digits of the cards of payments
 
     def money(self, amount_minor: int) -> str:
         """Return an amount in words."""
@@ -92,6 +93,11 @@ async def read_story(database: Database, booking: Booking) -> list[Step]:
         await _names_of(database, booking, [fact for _, fact in found]),
         {ticket.ticket_id: number for number, ticket in enumerate(booking.tickets, 1)},
         str if hall is None else hall.plan.label,
+        {
+            each.payment_id: each.card_digits
+            for each in await checkout.list_payments(database, booking.booking_id)
+            if each.card_digits is not None
+        },
     )
     written = [(at, type(fact).__name__, write_step(fact, setting)) for at, fact in found]
     return [Step(at, kind, text) for at, kind, text in written if text is not None]
@@ -112,7 +118,10 @@ def write_step(fact: facts.Fact, setting: Setting) -> str | None:  # noqa: PLR09
         case facts.HoldConfirmed(payment_id=None):
             return f"Confirmed without a payment online: {setting.counted(fact.tickets)}."
         case facts.HoldConfirmed():
-            return f"Paid {setting.money(fact.paid_minor)}, and confirmed: {setting.counted(fact.tickets)}."
+            digits = None if fact.payment_id is None else setting.cards.get(fact.payment_id)
+            card = f" with the card that ends in {digits}" if digits else ""
+            paid = setting.money(fact.paid_minor)
+            return f"Paid {paid}{card}, and confirmed: {setting.counted(fact.tickets)}."
         case facts.HoldExpired():
             return "The hold ended without a payment, and the tickets went back on sale."
         case facts.BookingCancelled() | facts.TicketsCancelled():

@@ -122,6 +122,8 @@ class PaymentView(msgspec.Struct, frozen=True):
     `state`: `waiting` (for the gateway) and `action_needed` (by the buyer) are in progress. With
     `confirmed` (the money is authorised) and `captured` (the money is collected) the booking is confirmed.
     With `declined`, `voided` and `lost` no money was taken. `message` tells the buyer what happens next.
+    `card_digits`: the last four digits of the card, once the money is collected, where the gateway tells
+    them; nothing else of a card is stored.
     """
 
     id: Annotated[str, msgspec.Meta(examples=["pay_01m7y4ef72ev2sxmcnxfse27zp"])]
@@ -134,6 +136,7 @@ class PaymentView(msgspec.Struct, frozen=True):
     gateway: Annotated[str, msgspec.Meta(examples=["demo"])]
     next_action: NextActionView | None
     failure: FailureView | None
+    card_digits: Annotated[str | None, msgspec.Meta(examples=["4242"])]
     created_at: datetime
     changed_at: datetime
 
@@ -462,6 +465,7 @@ def show_payment(payment: Payment) -> PaymentView:
         payment.gateway,
         None if action is None else NextActionView(action.kind, action.url, action.client_secret),
         _show_failure(payment.failure_code, payment.failure_message, _MESSAGES[state]),
+        payment.card_digits,
         payment.created_at,
         payment.changed_at,
     )

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently import attendees, notifications, push, questions, sales
+from evently import attendees, checkout, notifications, push, questions, sales
 from evently.accounts import acts, organizers, passkeys, people, sessions
 from evently.attendees import ExportedName
 from evently.db import Database
@@ -52,6 +52,10 @@ async def export_person(request: Request) -> bytes:
         "exported_at": now,
         **await _account(database, person_id, now),
         "bookings": [_booking(each) for each in bookings],
+        "cards": [
+            {"booking_id": show_id("bkg", booking_id), "last_digits": digits}
+            for booking_id, digits in await checkout.list_cards(database, person_id)
+        ],
         "attendee_names": [_name(each) for each in await attendees.list_names_of(database, person_id)],
         "answers": [_answer(each) for each in await questions.list_answers_of(database, person_id)],
         "transfers": [_transfer(each.transfer, person_id) for each in transfers],

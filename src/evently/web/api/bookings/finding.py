@@ -27,7 +27,7 @@ Typed: TypeAlias = Annotated[
     str,
     QueryParameter(
         max_length=finding.TYPED_CHARACTERS_MAX,
-        description="A name, an e-mail address, a reference, a name on a ticket, or a seat.",
+        description="A name, an address, a reference, a name on a ticket, a seat, or a card's last digits.",
     ),
 ]
 
@@ -58,8 +58,9 @@ class FoundBookingView(msgspec.Struct, frozen=True):
     description=(
         "Returns the bookings that match every word, newest first: names and e-mail addresses of buyers, "
         "of people to whom tickets were passed on, and names on tickets, from the beginning of a word; a "
-        "seat by its section, row and number (`stalls c 12`); a reference (`7K3M-9QWE`) or an id. Where "
-        "thousands of people match, a page may be short, or empty, and still have a next one."
+        "seat by its section, row and number (`stalls c 12`); a reference (`7K3M-9QWE`), an id, or the last "
+        "four digits of the card that paid it. Where thousands of people match, a page may be short, or "
+        "empty, and still have a next one."
     ),
     **_COMMON,
 )
@@ -78,7 +79,8 @@ async def find_event_bookings(
     description=(
         "Returns the bookings of the thousand newest events of an organizer that match every word, newest "
         "first: names and e-mail addresses of buyers and of people to whom tickets were passed on, a "
-        "reference, or an id. Words that more than 1,000 people have find no names: add another word."
+        "reference, an id, or the last four digits of a card. Words that more than 5,000 people have find "
+        "no names: add another word."
     ),
     **_COMMON,
 )
