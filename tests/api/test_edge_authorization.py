@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from evently.accounts import keys
+from evently.accounts import acts, keys
 from evently.accounts.keys import SCOPES, create_key
 from evently.config import Config
 from evently.db import Database
@@ -53,11 +53,15 @@ async def stage(shared_database_url: str) -> AsyncIterator[Stage]:
         (series_id,) = {date.series_id for date in dates}
         assert series_id is not None
         elsewhere = await make_organizer(office.context.database)
+        admin_id = new_id()
+        async with office.context.database.transaction() as tx:
+            shown = show_id("org", organizer_id)
+            await acts.record(tx, admin_id, "desk_opened", shown, "Helps them", office.context.clock())
         actors = {
             "nobody": {},
             "buyer": office.as_buyer(),
             "stranger": await office.as_member("owner", elsewhere),
-            "admin": office.as_person(new_id(), "admin"),
+            "admin": office.as_person(admin_id, "admin"),
             "foreign key": await key_of(office, elsewhere, frozenset(SCOPES)),
             **{f"key {scope}": await key_of(office, organizer_id, frozenset({scope})) for scope in SCOPES},
         }

@@ -2,6 +2,7 @@
 
     record          write an act down, in the transaction of what was done
     list_acts       the newest first; about one subject
+    opened_until    until when an administrator may change things at the desk of an organizer
     find_break      the first act that is missing or was changed, if there is one
     check_reason    a reason as it is stored, and what is wrong with it
 
@@ -11,7 +12,7 @@ Each act has a hash of the act before and of its own content, as rows of a journ
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -32,9 +33,11 @@ ActKind: TypeAlias = Literal[
     "sessions_ended",
     "job_retried",
     "audit_started",
+    "desk_opened",
 ]
 
 REASON_CHARACTERS_MAX: Final = 500  # a few sentences
+DESK_OPEN: Final = timedelta(hours=1)  # an administrator who says why may change things at a desk so long
 _READ: Final = 1_000  # acts at a time
 _FIRST: Final = bytes(32)
 
@@ -80,6 +83,14 @@ async def list_acts(
     rows = await database.fetch(*sql.list_acts(subject=subject, after=position, limit=limit + 1))
     acts = [Act(**row) for row in rows[:limit]]
     return Page(acts, write_cursor((acts[-1].number,)) if len(rows) > limit else None)
+
+
+async def opened_until(database: Database, admin_id: UUID, organizer: str, now: datetime) -> datetime | None:
+    """Return until when the desk of an organizer is open for an administrator, who has said why; or None."""
+    at: datetime | None = await database.fetch_value(
+        *sql.find_opening(admin_id=admin_id, subject=organizer, after=now - DESK_OPEN)
+    )
+    return None if at is None else at + DESK_OPEN
 
 
 async def find_break(database: Database) -> int | None:

@@ -34,6 +34,12 @@ WHERE
 ORDER BY admin_acts.number DESC
 LIMIT :limit;
 
+-- name: find_opening
+-- When an administrator last said why they work at a desk, after an instant (admin_acts_subject_ix).
+SELECT max(at) AS at
+FROM admin_acts
+WHERE subject = :subject AND kind = 'desk_opened' AND admin_id = :admin_id AND at > :after;
+
 -- name: read_acts
 -- Acts with their hashes, the oldest first.
 SELECT number, admin_id, at, kind, subject, reason, hash

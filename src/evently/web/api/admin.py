@@ -19,7 +19,7 @@ from evently.audit import runs
 from evently.audit.runs import AuditRefusal, AuditRun, RunState
 from evently.jobs import JobsRefusal
 from evently.kit.errors import CommonRefusal
-from evently.kit.ids import AuditRunId, PersonId, show_id
+from evently.kit.ids import AuditRunId, OrganizerId, PersonId, show_id
 from evently.web import administration
 from evently.web.administration import read_job_id
 from evently.web.checks import Status, describe_health
@@ -69,6 +69,13 @@ class ReasonBody(msgspec.Struct, forbid_unknown_fields=True):
     """Why, for those who read later what was done."""
 
     reason: Reason
+
+
+class OpenedView(msgspec.Struct, frozen=True):
+    """Until when the administrator may change things of the organizer."""
+
+    organizer_id: str
+    opened_until: Annotated[datetime, msgspec.Meta(examples=["2027-03-01T10:00:00Z"])]
 
 
 class EndedView(msgspec.Struct, frozen=True):
@@ -283,6 +290,27 @@ async def list_organizers(
     return paginated(request, page, _show_organizer)
 
 
+@post(
+    "/v1/admin/organizers/{organizer_id}/open",
+    operation_id="openOrganizer",
+    summary="Say why you act for an organizer",
+    description=(
+        "Administrators read everything of an organizer that they do not belong to. They change something of "
+        "it only after saying why: the reason is written down among the acts, and holds for an hour."
+    ),
+    tags=[_TAG],
+    status_code=200,
+    responses=problems(),
+    **policy(ADMIN),
+)
+async def open_organizer(
+    request: Request, organizer_id: FromPath[OrganizerId], data: JSONBody[ReasonBody]
+) -> Response[OpenedView]:
+    """Allow the caller to change things of an organizer, for an hour."""
+    until = await administration.open_organizer(request, organizer_id, data.reason)
+    return Response(OpenedView(show_id("org", organizer_id), until), headers=NO_STORE)
+
+
 @get(
     "/v1/admin/health",
     operation_id="describeHealth",
@@ -392,7 +420,9 @@ async def list_acts(
     request: Request,
     subject: Annotated[
         str | None,
-        QueryParameter(max_length=60, description="Return only acts about the person with this id."),
+        QueryParameter(
+            max_length=60, description="Return only acts about the person or organizer with this id."
+        ),
     ] = None,
     limit: Limit = LIMIT,
     after: After = None,
@@ -459,6 +489,7 @@ routes: Final = [
     unlock_user,
     end_user_sessions,
     list_organizers,
+    open_organizer,
     show_health,
     list_failed_jobs,
     retry_job,

@@ -7,12 +7,13 @@ Access tokens are verified without I/O; roles and API keys are remembered for ha
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
 
-from evently.accounts import Accounts, AccountsRefusal, Grant, MemberRole
+from evently.accounts import Accounts, AccountsRefusal, Grant, MemberRole, acts
 from evently.accounts.keys import ApiKey
 from evently.accounts.members import find_role
 from evently.db import Database
@@ -140,13 +141,31 @@ class Access:
             self._accounts.roles.forget(organizer_id)
         return stored is not None and _RANKS[stored] >= _RANKS[role]
 
+    async def acts_as_admin(self, actor: Actor, organizer_id: UUID, role: MemberRole) -> bool:
+        """Return whether an actor has this role at an organizer only as an administrator."""
+        if actor.role != "admin":
+            return False
+        found = await self._accounts.roles.find_role(self._database, organizer_id, actor.id)
+        return found is None or _RANKS[found] < _RANKS[role]
+
+    async def opened_until(self, actor: Actor, organizer_id: UUID) -> datetime | None:
+        """Return until when an administrator, who has said why, may change things of an organizer."""
+        return await acts.opened_until(self._database, actor.id, show_id("org", organizer_id), self._clock())
+
     async def check_organizer(
-        self, actor: Actor, path_values: dict[str, str], wanted: Policy, *, hides: bool = False
+        self,
+        actor: Actor,
+        path_values: dict[str, str],
+        wanted: Policy,
+        *,
+        hides: bool = False,
+        writes: bool = False,
     ) -> UUID:
         """Return the organizer of the resource in the path; refuse an actor without the role or scope.
 
         A stranger gets 404 for a resource that strangers cannot see, and 403 for one that everybody can see.
-        `hides`: 404 in either case, for a page about the resource that only members see.
+        `hides`: 404 in either case, for a page about the resource that only members see. `writes`: an
+        administrator must have said why.
         """
         assert wanted.role is not None, "such policies are made by organizer(role, scope)"
         if actor.only_event_id is not None and path_values.get("event_id") != show_id(
@@ -155,6 +174,8 @@ class Access:
             raise Refused(CommonRefusal.NOT_FOUND)
         owner = await self._find_owner(path_values)
         if await self.is_member(actor, owner.organizer_id, wanted.role, wanted.scope, certainly=True):
+            if writes and await self.acts_as_admin(actor, owner.organizer_id, wanted.role):
+                await self._check_reason(actor, owner.organizer_id)
             return owner.organizer_id
         if actor.kind == "api_key" and actor.organizer_id == owner.organizer_id:
             check_scope(actor, wanted.scope)
@@ -162,6 +183,10 @@ class Access:
         if not belongs and (hides or not owner.public):
             raise Refused(CommonRefusal.NOT_FOUND)
         raise Refused(CommonRefusal.FORBIDDEN, "role", role=wanted.role)
+
+    async def _check_reason(self, actor: Actor, organizer_id: UUID) -> None:
+        if await self.opened_until(actor, organizer_id) is None:
+            raise Refused(EdgeRefusal.REASON_NEEDED, "desk", organizer_id=show_id("org", organizer_id))
 
     async def _find_key(self, text: str, count_guess: Callable[[], Awaitable[None]]) -> Actor:
         key = await self._accounts.keys.find_key(self._database, text, self._clock(), count_guess)

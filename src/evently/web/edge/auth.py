@@ -8,7 +8,8 @@ Every route has a policy, `**policy(...)` in its decorator. Policies:
     organizer(role, scope)   a member of the organizer, with at least that role (owner > manager > door); an
                              API key of that organizer with that scope (None: no API key); or an admin. The
                              path names the organizer: organizer_id, event_id, venue_id,
-                             seat_map_id or series_id
+                             seat_map_id or series_id. An admin who is no such member changes something
+                             only after saying why (`accounts.acts`)
 
 The draft of another organizer is not found (404); a published event of another organizer is forbidden (403).
 Pages of the desk of another organizer are not found in either case.
@@ -152,7 +153,11 @@ async def _check(request: Request, route: Route, access: Access) -> None:
         raise Refused(EdgeRefusal.UNAUTHENTICATED, "send_bearer")
     if wanted.who == "organizer":
         exchange.organizer_id = await access.check_organizer(
-            actor, request.path_values, wanted, hides=route.is_page
+            actor,
+            request.path_values,
+            wanted,
+            hides=route.is_page,
+            writes=request.scope["method"] != "GET",
         )
     elif actor.kind == "api_key":
         check_scope(actor, wanted.scope)

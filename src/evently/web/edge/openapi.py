@@ -322,6 +322,8 @@ def _common_codes(route: Route) -> Iterator[str]:
         yield from (EdgeRefusal.UNAUTHENTICATED, "token-invalid", "token-expired")
     if policy.who in ("admin", "organizer") or policy.scope or policy.who == "signed_in":
         yield CommonRefusal.FORBIDDEN
+    if policy.who == "organizer" and route.method != "GET":
+        yield EdgeRefusal.REASON_NEEDED
     if "{" in route.path:
         yield CommonRefusal.NOT_FOUND
     if route.body is not None:

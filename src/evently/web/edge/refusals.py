@@ -11,6 +11,7 @@ class EdgeRefusal(Refusal):
     MALFORMED = "malformed"
     UNAUTHENTICATED = "unauthenticated"
     METHOD_NOT_ALLOWED = "method-not-allowed"
+    REASON_NEEDED = "reason-needed"
     CROSS_SITE = "cross-site"
     ORIGIN_NOT_ALLOWED = "origin-not-allowed"
     TOO_SLOW = "request-timeout"

@@ -39,6 +39,7 @@ _NOT_THERE: Final = frozenset(
 )
 _TITLES: Final[dict[Refusal, str]] = {
     CommonRefusal.FORBIDDEN: "This page is for others",
+    EdgeRefusal.REASON_NEEDED: "Say why first",
     EdgeRefusal.CROSS_SITE: "That came from another site",
     EdgeRefusal.RATE_LIMITED: "Too many tries from here",
     AccountsRefusal.TOO_MANY_ATTEMPTS: "Too many tries from here",
@@ -123,6 +124,10 @@ def _page(
             sentence_of(exc) if isinstance(exc, Refused) else PROBLEMS[refusal].explanation
         )
     is_read = request.scope["method"] == "GET"
+    link = Link("Try again", request.scope["path"]) if seconds is not None and is_read else _HOME
+    if refusal is EdgeRefusal.REASON_NEEDED and isinstance(exc, Refused):
+        query = urlencode({"next": _page_of_form(request, request.scope["path"])})
+        link = Link("Say why", f"/admin/organizers/{exc.data['organizer_id']}/open?{query}")
     headers = {} if seconds is None else {"retry-after": seconds}
     if seconds is not None and is_read:
         headers["refresh"] = seconds
@@ -133,6 +138,6 @@ def _page(
         headers=headers,
         title=title,
         text=text,
-        link=Link("Try again", request.scope["path"]) if seconds is not None and is_read else _HOME,
+        link=link,
         request_id=request.exchange.request_id if refusal is EdgeRefusal.INTERNAL else None,
     )

@@ -49,6 +49,7 @@ from evently.web.edge.conditional import require_if_match
 from evently.web.edge.context import Response
 from evently.web.edge.memory import Kept, kept
 from evently.web.edge.problems import problems, sentence_of
+from evently.web.edge.refusals import EdgeRefusal
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, delete, get, patch, post
 from evently.web.services import Request, Services
 from evently.web.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
@@ -89,14 +90,14 @@ class PublishingCheckView(msgspec.Struct, frozen=True):
         "under a seated balcony."
     ),
     tags=[_ORGANIZERS],
-    responses=problems(CommonRefusal.FORBIDDEN, CommonRefusal.NOT_FOUND),
+    responses=problems(CommonRefusal.FORBIDDEN, CommonRefusal.NOT_FOUND, EdgeRefusal.REASON_NEEDED),
     **policy(SIGNED_IN, scope="events:write"),
 )
 async def create_event(request: Request, data: JSONBody[EventBody]) -> Response[EventView]:
     """Create a draft of an organizer that the caller manages."""
     context = request.context
     organizer_id = await context.access.check_organizer(
-        request.actor, {"organizer_id": data.organizer_id}, MANAGERS
+        request.actor, {"organizer_id": data.organizer_id}, MANAGERS, writes=True
     )
     async with context.database.transaction() as tx:
         edited = await organizing.create_event(

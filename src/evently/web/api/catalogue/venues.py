@@ -18,6 +18,7 @@ from evently.web.edge.conditional import etag_of, not_modified, require_if_match
 from evently.web.edge.context import Response
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
+from evently.web.edge.refusals import EdgeRefusal
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, patch, post
 from evently.web.services import Request
 
@@ -31,14 +32,14 @@ MEMBERS: Final = organizer("door", "events:read")
     operation_id="createVenue",
     summary="Create a venue",
     tags=[_TAG],
-    responses=problems(CommonRefusal.FORBIDDEN, CommonRefusal.NOT_FOUND),
+    responses=problems(CommonRefusal.FORBIDDEN, CommonRefusal.NOT_FOUND, EdgeRefusal.REASON_NEEDED),
     **policy(SIGNED_IN, scope="events:write"),
 )
 async def create_venue(request: Request, data: JSONBody[VenueBody]) -> Response[VenueView]:
     """Create a venue of an organizer that the caller manages."""
     context = request.context
     organizer_id = await context.access.check_organizer(
-        request.actor, {"organizer_id": data.organizer_id}, MANAGERS
+        request.actor, {"organizer_id": data.organizer_id}, MANAGERS, writes=True
     )
     async with context.database.transaction() as tx:
         venue = await catalogue.create_venue(tx, organizer_id, data, context.clock())

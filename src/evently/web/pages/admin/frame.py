@@ -44,7 +44,7 @@ def render_admin(
     for path, name in PLACES:
         to = f"/admin/{path}" if path else "/admin"
         links.append(Link(name, to, here == to or (path != "" and here.startswith(f"{to}/"))))
-    given: dict[str, Any] = {"places": links, "errors": list(errors), "form": Form([])} | values
+    given: dict[str, Any] = {"places": links, "errors": list(errors), "form": Form([]), "desk": None} | values
     return render(request, f"admin/{template}", status=status, **given)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Final
+from uuid import UUID
 
 from evently import accounts, analytics, catalogue, jobs
 from evently.accounts import acts
@@ -12,7 +13,7 @@ from evently.audit import runs
 from evently.audit.runs import AuditRefusal
 from evently.jobs import JobsRefusal
 from evently.kit.errors import Refused
-from evently.kit.ids import AuditRunId, show_id
+from evently.kit.ids import AuditRunId, OrganizerId, show_id
 from evently.kit.money import Money
 from evently.sales.reads import list_sale_summaries
 from evently.web import administration
@@ -24,13 +25,15 @@ from evently.web.edge.problems import PROBLEMS, sentence_of
 from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages.admin.frame import in_utc, read_reason, render_admin
 from evently.web.pages.forms import Form, FormError, read_form
-from evently.web.pages.rendering import act, see_other, show
+from evently.web.pages.organize.desk import organizer_address
+from evently.web.pages.rendering import act, safe_next, see_other, show
 from evently.web.services import Request
 
 _SHOWN_MAX: Final = 50
 Search = Annotated[str, QueryParameter(max_length=254)]
 After = Annotated[str, QueryParameter(max_length=500)]
 Saved = Annotated[str, QueryParameter(max_length=10)]
+Following = Annotated[str, QueryParameter(name="next", max_length=2_000)]
 Page = Response[str] | Response[None]
 
 
@@ -58,6 +61,25 @@ async def show_organizers(request: Request, q: Search = "", after: After = "") -
     )
     found = [(each, in_utc(each.organizer.created_at)) for each in page.data]
     return render_admin(request, "organizers.html", q=q.strip(), found=found, next_page=page.next_cursor)
+
+
+@show("/admin/organizers/{organizer_id}/open", **policy(ADMIN))
+async def ask_why(
+    request: Request, organizer_id: FromPath[OrganizerId], following: Following = ""
+) -> Response[str]:
+    """Ask an administrator why they act for an organizer, before they change something of it."""
+    return await _why(request, organizer_id, following, Form([]))
+
+
+@act("/admin/organizers/{organizer_id}/open", **policy(ADMIN))
+async def open_organizer(request: Request, organizer_id: FromPath[OrganizerId]) -> Page:
+    """Allow an administrator to change things of an organizer, for an hour."""
+    form = await read_form(request)
+    reason, errors = read_reason(form)
+    if errors:
+        return await _why(request, organizer_id, form.text("next"), form, errors)
+    await administration.open_organizer(request, organizer_id, reason)
+    return see_other(safe_next(form.text("next"), organizer_address(organizer_id)))
 
 
 @show("/admin/events", **policy(ADMIN))
@@ -158,6 +180,26 @@ async def show_acts(request: Request, after: After = "") -> Response[str]:
     )
 
 
+async def _why(
+    request: Request,
+    organizer_id: UUID,
+    following: str,
+    form: Form,
+    errors: Sequence[FormError] = (),
+) -> Response[str]:
+    found = await accounts.organizers.get_organizer(request.context.database, organizer_id)
+    return render_admin(
+        request,
+        "open.html",
+        status=422 if errors else 200,
+        errors=errors,
+        form=form,
+        organizer=found,
+        address=f"/admin/organizers/{show_id('org', organizer_id)}/open",
+        following=following,
+    )
+
+
 async def _jobs(
     request: Request,
     form: Form | None = None,
@@ -196,6 +238,8 @@ async def _audits(
 routes: Final = [
     show_overview,
     show_organizers,
+    ask_why,
+    open_organizer,
     show_events,
     show_health,
     show_jobs,

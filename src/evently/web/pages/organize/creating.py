@@ -169,7 +169,11 @@ async def _organizer_of(request: Request, text: str) -> UUID | None:
     """Return the organizer that is named, if the reader manages it; without a name, the only one."""
     if text:
         return await request.context.access.check_organizer(
-            request.actor, {"organizer_id": text}, MANAGERS, hides=True
+            request.actor,
+            {"organizer_id": text},
+            MANAGERS,
+            hides=True,
+            writes=request.scope["method"] != "GET",
         )
     page = await list_memberships(request.context.database, request.actor.id, _VENUES_MAX, None)
     managed = [each for each in page.data if each.role != "door"]

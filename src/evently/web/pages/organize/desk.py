@@ -7,6 +7,7 @@ render_desk              a page in the frame
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -26,6 +27,7 @@ MEMBERS: Final = organizer("door", "events:read")
 MANAGERS: Final = organizer("manager", "events:write")
 OWNERS: Final = organizer("owner")
 FIGURES: Final = organizer("manager", "analytics:read")
+_UTC: Final = ZoneInfo("UTC")
 _ROLES: Final[tuple[MemberRole, ...]] = ("owner", "manager", "door")  # the highest first
 
 
@@ -104,13 +106,18 @@ class Menu(NamedTuple):
 
 
 class Desk(NamedTuple):
-    """What the frame of a page shows. `event`: on the pages of an event."""
+    """What the frame of a page shows. `event`: on the pages of an event.
+
+    `acts_as_admin`: the reader does not belong to the organizer; `opened_until`: and may change things.
+    """
 
     organizer: Organizer
     role: MemberRole
     places: list[Menu]
     event: Event | None = None
     tabs: list[Menu] | None = None
+    acts_as_admin: bool = False
+    opened_until: datetime | None = None
 
     @property
     def address(self) -> str:
@@ -143,7 +150,11 @@ async def open_desk(request: Request, organizer_id: UUID) -> Desk:
     """Return the frame of a page about an organizer that the reader belongs to."""
     found = await get_organizer(request.context.database, organizer_id)
     role = await _role_of(request, organizer_id)
-    return Desk(found, role, _menus(PLACES, organizer_address(organizer_id), role, request))
+    access, actor = request.context.access, request.actor
+    as_admin = await access.acts_as_admin(actor, organizer_id, "owner")
+    until = await access.opened_until(actor, organizer_id) if as_admin else None
+    places = _menus(PLACES, organizer_address(organizer_id), role, request)
+    return Desk(found, role, places, acts_as_admin=as_admin, opened_until=until)
 
 
 async def open_event(request: Request, event_id: UUID) -> Desk:
@@ -157,7 +168,9 @@ def render_desk(
     request: Request, desk: Desk, template: str, *, status: int = 200, **values: Any
 ) -> Response[str]:
     """Return a page of the desk; its template extends `organize/desk.html`."""
-    return render(request, f"organize/{template}", status=status, desk=desk, event=desk.event, **values)
+    until = None if desk.opened_until is None else desk.opened_until.astimezone(_UTC)
+    given = {"desk": desk, "event": desk.event, "opened_until": until} | values
+    return render(request, f"organize/{template}", status=status, **given)
 
 
 def organizer_address(organizer_id: UUID) -> str:
