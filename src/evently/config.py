@@ -5,7 +5,8 @@
     settings_table()    the table of docs/configuration.md
 
 Every variable is called `EVENTLY_` plus the name of a field in capitals. A variable that is no setting is
-refused, so that a typing error cannot silently leave a default in force.
+refused, so that a typing error cannot silently leave a default in force. `PORT` and `DATABASE_URL`, which
+hosting platforms set, mean `EVENTLY_PORT` and `EVENTLY_DATABASE_URL` where those are unset.
 """
 
 from __future__ import annotations
@@ -38,7 +39,13 @@ HEXADECIMAL: Final = "hex:"  # the prefix of a secret in hexadecimal digits
 DEFAULT_PROCESSES_MAX: Final = 4
 DEMO_SENDER: Final = "Evently <tickets@evently.example>"
 _NOT_SETTINGS: Final = frozenset({"EVENTLY_TOKEN"})  # an option of `evently rehearse`
-_ONLY_FOR_THE_PARENT: Final = frozenset({"host", "port", "workers", "data", "pg_bindir"})
+# Variables of hosting platforms: the setting that each stands for, and the settings that prevail over it. A
+# data directory that was chosen is meant, whatever database another program in this shell uses.
+_OF_PLATFORMS: Final = {
+    "PORT": ("port", ("port",)),
+    "DATABASE_URL": ("database_url", ("database_url", "data")),
+}
+_ONLY_FOR_THE_PARENT: Final = frozenset({"host", "port", "workers", "data", "backups", "pg_bindir"})
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Rate = Annotated[int, msgspec.Meta(ge=0)]
@@ -57,15 +64,29 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     database_url: Annotated[
         str | None,
-        _help("URL of PostgreSQL 16 or newer; may name several hosts. If unset, PostgreSQL runs embedded."),
+        _help(
+            "URL of PostgreSQL 16 or newer; may name several hosts. If unset, `DATABASE_URL` counts, unless "
+            "`EVENTLY_DATA` is set; without either, PostgreSQL runs embedded."
+        ),
     ] = None
     data: Annotated[Path, _help("Data directory of the embedded PostgreSQL.")] = Path("var/data")
+    backups: Annotated[
+        Path | None,
+        _help(
+            "Directory of backups: the embedded PostgreSQL archives its log there, so that `evently restore` "
+            "reaches any moment since the first `evently backup`. Put it on another disk."
+        ),
+    ] = None
     pg_bindir: Annotated[
         Path | None,
         _help("Directory with the programs `postgres` and `initdb`, to use instead of the embedded ones."),
     ] = None
     host: Annotated[str, _help("Address to listen on; `localhost` is 127.0.0.1 and ::1.")] = "127.0.0.1"
-    port: Annotated[int, msgspec.Meta(ge=0, le=65535), _help("Port to listen on; 0 picks a free one.")] = 8000
+    port: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=65535),
+        _help("Port to listen on; 0 picks a free one. If unset, `PORT` counts."),
+    ] = 8000
     workers: Annotated[
         Rate, _help("Number of worker processes; 0 starts one per processor core, at most four.")
     ] = 0
@@ -367,10 +388,15 @@ def read_config(environment: Mapping[str, str] | None = None) -> Config:
         if value == "" and _is_optional(known[name]):
             continue
         settings[known[name]] = value
+    named = {}
+    for name, (field, prevailing) in _OF_PLATFORMS.items():
+        if found.get(name) and not any(each in settings for each in prevailing):
+            settings[field] = found[name]
+            named[field] = name
     try:
         config = msgspec.convert(settings, Config, strict=False, dec_hook=lambda kind, text: kind(text))
     except msgspec.ValidationError as exc:
-        raise ConfigError(_explain(str(exc))) from exc
+        raise ConfigError(_explain(str(exc), named)) from exc
     _check(config)
     return config
 
@@ -506,9 +532,11 @@ def _is_optional(field: str) -> bool:
     return Config().__getattribute__(field) is None
 
 
-def _explain(message: str) -> str:
+def _explain(message: str, named: Mapping[str, str]) -> str:
+    """Return a message of msgspec with the name of the variable; `named` are those of platforms."""
     reason, _, path = message.partition(" - at `$.")
-    return f"{PREFIX}{path.rstrip('`').upper()}: {reason}." if path else message
+    field = path.rstrip("`")
+    return f"{named.get(field, PREFIX + field.upper())}: {reason}." if path else message
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ import asyncio
 import socket
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from evently.db import Database, DatabaseOptions, Queries
-from evently.db.migrations import migrate
+from evently.db.migrations import Refused, head_revision, migrate
 from evently.kit.errors import Busy, Unavailable
 
 
@@ -32,6 +33,23 @@ async def test_several_hosts(external_database_url: str) -> None:
     assert await own.fetchval("SELECT 2") == 2
     await own.close()
     await database.close()
+
+
+def test_the_database_of_another_program_is_refused(external_database_url: str) -> None:
+    """`DATABASE_URL` in somebody's shell may mean that one."""
+    with psycopg.connect(external_database_url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE albums (id int)")
+        with pytest.raises(Refused, match=r"tables of another program \(albums\)"):
+            migrate(external_database_url)
+        connection.execute("CREATE TABLE alembic_version (version_num text)")
+        with pytest.raises(Refused, match=r"\(albums, alembic_version\)"):
+            migrate(external_database_url)
+        connection.execute("DROP TABLE albums, alembic_version")
+        connection.execute("CREATE VIEW statistics AS SELECT 1")
+        migrate(external_database_url)
+        migrate(external_database_url)
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    assert found == (head_revision(),)
 
 
 async def test_no_host_at_all() -> None:

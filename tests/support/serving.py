@@ -57,9 +57,12 @@ class Serving:
 
 def environment(**settings: str) -> dict[str, str]:
     """Return an environment with these settings and no others."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("EVENTLY_")} | {
-        f"EVENTLY_{name.upper()}": value for name, value in settings.items()
-    }
+    of_platforms = ("PORT", "DATABASE_URL")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("EVENTLY_") and name not in of_platforms
+    } | {f"EVENTLY_{name.upper()}": value for name, value in settings.items()}
 
 
 def evently(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

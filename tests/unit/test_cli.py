@@ -11,7 +11,10 @@ import pytest
 
 from tests.support.serving import evently
 
-COMMANDS = ("serve", "work", "migrate", "demo", "admin", "audit", "rehearse", "seatmap", "openapi")
+COMMANDS = (
+    *("serve", "work", "migrate", "demo", "admin", "audit"),
+    *("backup", "restore", "rehearse", "seatmap", "openapi"),
+)
 
 
 def test_help_names_every_command_and_the_exit_codes() -> None:
@@ -54,6 +57,12 @@ def test_help_loads_nothing_heavy() -> None:
         (("admin", "create"), {}, "--email requires an argument"),
         (("serve",), {"prot": "1"}, "EVENTLY_PROT is not a setting. Did you mean EVENTLY_PORT?"),
         (("migrate",), {"workers": "many"}, "EVENTLY_WORKERS: Expected `int`"),
+        (("backup",), {}, "Name the directory of backups, here or with EVENTLY_BACKUPS."),
+        (("backup", "/b"), {"database_url": "postgresql:///x"}, "back up your own with its own tools."),
+        (("backup", "/b", "--keep", "0"), {}, "Must be >= 1"),
+        (("restore", "/b", "--data", "/d", "--at", "yesterday"), {}, "'yesterday' is not a time like 2026"),
+        (("restore", "/b", "--data", "/d", "--at", "2026-11-29 20:15"), {}, "has no time zone; add +01:00"),
+        (("restore", "/b"), {}, "requires an argument"),
     ],
 )
 def test_wrong_use_is_said_in_a_sentence(

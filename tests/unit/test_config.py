@@ -72,6 +72,25 @@ def test_what_is_no_setting_is_refused_with_a_sentence(name: str, value: str, se
     assert sentence in str(caught.value)
 
 
+def test_variables_of_platforms_are_understood() -> None:
+    config = read_config({"PORT": "8123", "DATABASE_URL": "postgres://ann:secret@db.internal/evently"})
+    assert (config.port, config.database_url) == (8123, "postgres://ann:secret@db.internal/evently")
+    assert read_config({"PORT": "", "DATABASE_URL": ""}) == Config()
+
+
+def test_settings_prevail_over_variables_of_platforms() -> None:
+    theirs = {"PORT": "8123", "DATABASE_URL": "postgresql:///theirs"}
+    ours = {"EVENTLY_PORT": "0", "EVENTLY_DATABASE_URL": "postgresql:///ours"}
+    assert read_config(theirs | ours) == read_config(ours)
+    chosen = {"EVENTLY_PORT": "0", "EVENTLY_DATA": "/srv/evently"}
+    assert read_config(theirs | chosen) == read_config(chosen), "a data directory was chosen"
+
+
+def test_a_wrong_variable_of_a_platform_is_refused_by_its_name() -> None:
+    with pytest.raises(ConfigError, match=r"^PORT: Expected `int`"):
+        read_config({"PORT": "tcp://10.0.0.1:80"})
+
+
 def test_workers_read_what_their_parent_decided() -> None:
     config = Config(
         database_url="postgresql:///x",

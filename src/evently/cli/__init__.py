@@ -6,6 +6,8 @@
     evently demo       fill the database with demo data
     evently admin      manage administrators
     evently audit      recompute counters, money and states, and compare them with the stored ones
+    evently backup     copy the embedded database, while it sells
+    evently restore    make a data directory from a backup, as it was at any moment
     evently rehearse   rehearse an on-sale with simulated buyers
     evently seatmap    generate, check, import and draw seat maps
     evently openapi    print the OpenAPI description of the API
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from evently import __version__
 from evently.cli.seatmap import seatmap
@@ -138,6 +141,48 @@ def audit(*, event: str | None = None, json: bool = False, data: _DataDirectory 
 
     if not run_audit(_config(data=data), event, as_json=json):
         sys.exit(FOUND_A_PROBLEM)
+
+
+@app.command
+def backup(
+    directory: Path | None = None,
+    *,
+    keep: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    data: _DataDirectory = None,
+) -> None:
+    """Copy the embedded database, while tickets are being sold or while it is stopped, and verify the copy.
+
+    Parameters
+    ----------
+    directory
+        Directory of backups; the default is EVENTLY_BACKUPS, where `serve` archives the log.
+    keep
+        Keep this many copies, and remove older ones with the log that only they needed.
+    """
+    from evently.cli.upkeep import make_backup
+
+    make_backup(_config(data=data), directory, keep)
+
+
+@app.command
+def restore(
+    directory: Path | None = None,
+    *,
+    data: Annotated[Path, Parameter(help="New data directory, which is missing or empty.")],
+    at: str | None = None,
+) -> None:
+    """Make a data directory from a backup; the running server and the backups stay as they are.
+
+    Parameters
+    ----------
+    directory
+        Directory of backups; the default is EVENTLY_BACKUPS.
+    at
+        The moment to restore, such as 2026-11-29T20:15:00+01:00; the default is the end of the log.
+    """
+    from evently.cli.upkeep import restore_backup
+
+    restore_backup(_config(data=data), directory, at)
 
 
 @app.command

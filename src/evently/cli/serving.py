@@ -37,6 +37,7 @@ from evently.accounts import read_secret
 from evently.config import (
     HEXADECIMAL,
     Config,
+    ConfigError,
     ignore_libpq_variables,
     set_worker_environment,
     variables_for_workers,
@@ -120,16 +121,20 @@ def work(config: Config) -> None:
 def database(config: Config) -> Iterator[tuple[Config, EmbeddedPostgres | None]]:
     """Yield the settings with the URL of a migrated database; an embedded one runs while the block lasts."""
     if config.database_url is not None:
+        if config.backups is not None:
+            raise ConfigError(
+                "EVENTLY_BACKUPS is for the embedded PostgreSQL: back up your own with its own tools."
+            )
         migrate(config.database_url)
         yield config, None
         return
-    from evently.db.embedded import EmbeddedOptions, EmbeddedPostgres, reachable_data_directory
+    from evently.db.embedded import EmbeddedOptions, EmbeddedPostgres
 
     ignore_libpq_variables()
-    directory = config.data if config.data != Config().data else reachable_data_directory(config.data)
-    with EmbeddedPostgres(
-        EmbeddedOptions(data_directory=directory, bin_directory=config.pg_bindir)
-    ) as postgres:
+    options = EmbeddedOptions(
+        data_directory=data_directory_of(config), bin_directory=config.pg_bindir, backups=config.backups
+    )
+    with EmbeddedPostgres(options) as postgres:
         migrate(postgres.url)
         yield replace(config, database_url=postgres.url), postgres
 
@@ -141,19 +146,25 @@ def any_database(config: Config) -> Iterator[Config]:
     While `serve` runs PostgreSQL in the data directory, the command uses that PostgreSQL.
     """
     with ExitStack() as stack:
-        url = None if config.database_url is not None else _running_database_url(config)
-        ready, _ = stack.enter_context(database(config if url is None else replace(config, database_url=url)))
+        url = None if config.database_url is not None else running_database_url(config)
+        used = config if url is None else replace(config, database_url=url, backups=None)
+        ready, _ = stack.enter_context(database(used))
         yield ready
 
 
-def _running_database_url(config: Config) -> str | None:
+def running_database_url(config: Config) -> str | None:
     """Return the URL of the PostgreSQL that another process runs in the data directory, or None."""
-    from evently.db.embedded import reachable_data_directory, url_of_running
+    from evently.db.embedded import url_of_running
 
     ignore_libpq_variables()
-    return url_of_running(
-        config.data if config.data != Config().data else reachable_data_directory(config.data)
-    )
+    return url_of_running(data_directory_of(config))
+
+
+def data_directory_of(config: Config) -> Path:
+    """Return the data directory: the chosen one, or the first default that can be reached."""
+    from evently.db.embedded import reachable_data_directory
+
+    return config.data if config.data != Config().data else reachable_data_directory(config.data)
 
 
 class Parent(Multiprocess):

@@ -1,17 +1,19 @@
-"""The commands that do one thing and end: migrate, demo, admin, audit, rehearse, openapi."""
+"""The commands that do one thing and end: migrate, demo, admin, audit, backup, restore, rehearse, openapi."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
+from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from evently.cli.serving import any_database
-from evently.config import Config
+from evently.cli.serving import any_database, data_directory_of, running_database_url
+from evently.config import Config, ConfigError, ignore_libpq_variables
 
 
 def migrate_database(config: Config) -> None:
@@ -56,6 +58,63 @@ def run_audit(config: Config, event: str | None, *, as_json: bool) -> bool:
     else:
         Console(highlight=False).print(show(findings))
     return all(finding.count == 0 for finding in findings)
+
+
+def make_backup(config: Config, directory: Path | None, keep: int | None) -> None:
+    """Copy the embedded database, while it sells or while it is stopped."""
+    from evently.db.embedded import EmbeddedOptions, EmbeddedPostgres, back_up, programs_for_backups, prune
+
+    directory = _backups_of(config, directory)
+    programs, data_directory = programs_for_backups(config.pg_bindir), data_directory_of(config)
+    with ExitStack() as stack:
+        url = running_database_url(config)
+        if url is None:
+            options = EmbeddedOptions(
+                data_directory=data_directory, bin_directory=config.pg_bindir, backups=directory
+            )
+            url = stack.enter_context(EmbeddedPostgres(options)).url
+        place, copy = back_up(url, programs, directory, data_directory)
+    console = Console(highlight=False, soft_wrap=True)
+    seconds = (copy.completed_at - copy.started_at).total_seconds()
+    console.print(f"{place} is a verified copy: {copy.bytes / 1e6:,.0f} MB, {seconds:.1f} seconds.")
+    if keep is not None and (removed := prune(programs, directory, keep)):
+        console.print(f"{removed} older ones were removed, with the log that only they needed.")
+
+
+def restore_backup(config: Config, directory: Path | None, at: str | None) -> None:
+    """Make a new data directory from a backup, and say which moment it shows."""
+    from evently.db.embedded import restore
+
+    directory = _backups_of(config, directory)
+    ignore_libpq_variables()
+    place, last = restore(directory, config.data, _moment(at), config.pg_bindir)
+    shown = f"its last transaction is of {last}" if last else "the log has no later transaction"
+    Console(highlight=False, soft_wrap=True).print(
+        f"{config.data} was restored from {place}: {shown}.\n"
+        f"Next: evently audit --data {config.data}, then serve it, with an empty directory of backups."
+    )
+
+
+def _backups_of(config: Config, directory: Path | None) -> Path:
+    """Return the directory of backups that was named."""
+    if config.database_url is not None:
+        raise ConfigError("This is for the embedded PostgreSQL: back up your own with its own tools.")
+    found = directory or config.backups
+    if found is None:
+        raise ConfigError("Name the directory of backups, here or with EVENTLY_BACKUPS.")
+    return found
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise ConfigError(f"--at: {text!r} is not a time like 2026-11-29T20:15:00+01:00.") from exc
+    if found.tzinfo is None:
+        raise ConfigError(f"--at: {text!r} has no time zone; add +01:00, or Z for UTC.")
+    return found
 
 
 def run_rehearsal(**plan: Any) -> bool:

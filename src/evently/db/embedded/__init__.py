@@ -13,6 +13,7 @@ without a password. The content of a data directory:
     postgres.password      the password of the superuser, mode 0600
     postgres.socket/       the Unix socket, mode 0700; in a private temporary directory if the path is too
                            long or has unusual characters
+    postgres.backup-id     the id of this directory, once it is backed up (backups.py)
     postgres.new-*/        an unfinished `initdb`; removed at the next start
     postgres.programs-*/   a copy of the binaries; made only when root starts the server and the system user
                            of PostgreSQL cannot reach the originals
@@ -32,7 +33,7 @@ What is guaranteed, each with a test in `tests/db/test_embedded.py`:
 
 It works on Linux and macOS. On Windows, or with another PostgreSQL, set `EVENTLY_DATABASE_URL` instead. This
 package must never wait for a person, write to the terminal, or change a file outside of the data directory,
-except for the temporary socket directory.
+except for the temporary socket directory and the directory of backups.
 """
 
 import sys
@@ -42,7 +43,9 @@ if sys.platform == "win32":
         "The embedded PostgreSQL runs on Linux and macOS; on Windows, set EVENTLY_DATABASE_URL."
     )
 
+from evently.db.embedded.backups import back_up, programs_for_backups, prune, restore
 from evently.db.embedded.refusals import (
+    BackupRefused,
     DirectoryInUse,
     DirectoryUnreachable,
     EmbeddedRefusal,
@@ -55,6 +58,7 @@ from evently.db.embedded.server import EmbeddedOptions, EmbeddedPostgres
 from evently.db.embedded.users import reachable_data_directory
 
 __all__ = [
+    "BackupRefused",
     "DirectoryInUse",
     "DirectoryUnreachable",
     "EmbeddedOptions",
@@ -63,6 +67,10 @@ __all__ = [
     "NoPrograms",
     "OtherVersion",
     "StartFailed",
+    "back_up",
+    "programs_for_backups",
+    "prune",
     "reachable_data_directory",
+    "restore",
     "url_of_running",
 ]

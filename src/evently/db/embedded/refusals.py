@@ -4,6 +4,7 @@
     ├── NoPrograms             no usable PostgreSQL binaries
     ├── DirectoryInUse         another process serves this data directory
     ├── DirectoryUnreachable   the system user of PostgreSQL, or this process, cannot use a path
+    ├── BackupRefused          a backup cannot be made or restored
     ├── OtherVersion           another major version created the cluster
     └── StartFailed            PostgreSQL failed; the text has its message
 
@@ -35,3 +36,7 @@ class OtherVersion(EmbeddedRefusal):
 
 class StartFailed(EmbeddedRefusal):
     """PostgreSQL failed to start."""
+
+
+class BackupRefused(EmbeddedRefusal):
+    """A backup cannot be made or restored."""

@@ -21,6 +21,7 @@ from urllib.parse import quote
 import msgspec
 import psycopg
 
+from evently.db.embedded.archive import archive_settings, claim, refuse_unreachable
 from evently.db.embedded.cluster import SUPERUSER, Cluster
 from evently.db.embedded.messages import ServerMessages
 from evently.db.embedded.programs import Programs, copied_programs, find_programs
@@ -52,7 +53,8 @@ class EmbeddedOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of an embedded server.
 
     `user` is the system user that PostgreSQL runs as when root starts it. `settings` are added to the default
-    settings. With `tcp_port`, the server also listens on 127.0.0.1; 0 chooses a port.
+    settings. With `tcp_port`, the server also listens on 127.0.0.1; 0 chooses a port. With `backups`, it
+    archives its log in that directory. `readable` is one that PostgreSQL must be able to enter.
     """
 
     data_directory: Path
@@ -61,6 +63,8 @@ class EmbeddedOptions(msgspec.Struct, frozen=True, kw_only=True):
     recovery_seconds_max: float = 120.0
     settings: dict[str, str] = {}
     tcp_port: int | None = None
+    backups: Path | None = None
+    readable: Path | None = None
     guard: Guard = "death-signal" if sys.platform == "linux" else "pipe"
 
 
@@ -146,6 +150,10 @@ class EmbeddedPostgres:
         self._cluster.make_reachable(account, closed_directory)
         if closed_programs is not None:
             programs = copied_programs(programs, self._cluster.data_directory)
+        if self._options.backups is not None:
+            claim(self._options.backups, self._cluster.data_directory, account)
+        if self._options.readable is not None:
+            refuse_unreachable(self._options.readable, account)
         self._password = self._cluster.read_password(account)
         self._cluster.ensure(programs, account)
         if self._socket_directory is None:
@@ -195,6 +203,7 @@ class EmbeddedPostgres:
         self._launch_id = secrets.token_hex(8)
         settings = (
             server_settings(programs, self._socket_directory, tcp_port)
+            | ({} if self._options.backups is None else archive_settings(self._options.backups))
             | self._options.settings
             | {"evently.launch": self._launch_id}
         )

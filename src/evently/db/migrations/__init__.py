@@ -1,5 +1,5 @@
 """The history of the schema: SQL files, forward only, run by Alembic. Only this package uses SQLAlchemy."""
 
-from evently.db.migrations.runner import head_revision, migrate
+from evently.db.migrations.runner import Refused, head_revision, migrate
 
-__all__ = ["head_revision", "migrate"]
+__all__ = ["Refused", "head_revision", "migrate"]

@@ -10,16 +10,34 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, pool, text
+from sqlalchemy import Connection, create_engine, pool, text
 
 _HERE: Final = Path(__file__).parent
 _LOCK_KEY: Final = 0x657665_6E746C79  # "evently" in ASCII: concurrent migrations wait for each other
 # A migration that cannot get its lock fails, because sales would wait behind it
 _LOCK_TIMEOUT: Final = "5s"
+# Tables of extensions, such as PostGIS, prevent nothing.
+_LIST_TABLES: Final = """SELECT relname FROM pg_class
+    WHERE
+        relkind IN ('r', 'p') AND relnamespace = to_regnamespace('public')
+        AND NOT EXISTS (
+            SELECT FROM pg_depend
+            WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'
+        )
+    ORDER BY relname
+"""
+_NAMED_MAX: Final = 3  # tables that a refusal names
+
+
+class Refused(Exception):
+    """The database is not migrated; the message tells the operator why."""
 
 
 def migrate(url: str) -> None:
-    """Migrate the database at `url` to the newest revision, if it is older."""
+    """Migrate the database at `url` to the newest revision, if it is older.
+
+    A database of another program is refused: `DATABASE_URL` in a shell may mean that.
+    """
     # URLs of SQLAlchemy have one host. URLs of PostgreSQL may name several; the one that accepts writes is
     # used.
     engine = create_engine(
@@ -31,6 +49,7 @@ def migrate(url: str) -> None:
         with engine.connect() as connection, connection.begin():
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
             connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
+            _refuse_foreign_tables(connection)
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -54,6 +73,17 @@ def run_revisions(environment: EnvironmentContext, config: Config) -> None:
 def read_revision(file: str) -> str:
     """Return the SQL beside a revision file."""
     return Path(file).with_suffix(".sql").read_text(encoding="utf-8")
+
+
+def _refuse_foreign_tables(connection: Connection) -> None:
+    """Raise Refused if the database has tables, and none of them is Evently's."""
+    tables = [str(name) for (name,) in connection.execute(text(_LIST_TABLES))]
+    if tables and not {"alembic_version", "journal"} <= set(tables):
+        more = ", ..." if len(tables) > _NAMED_MAX else ""
+        raise Refused(
+            f"The database has tables of another program ({', '.join(tables[:_NAMED_MAX])}{more}): name an "
+            "empty one with EVENTLY_DATABASE_URL."
+        )
 
 
 def _config() -> Config:
