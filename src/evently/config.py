@@ -73,7 +73,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     backups: Annotated[
         Path | None,
         _help(
-            "Directory of backups: the embedded PostgreSQL archives its log there, so that `evently restore` "
+            "Directory of backups: the embedded PostgreSQL archives its log there, so that a restore "
             "reaches any moment since the first `evently backup`. Put it on another disk."
         ),
     ] = None

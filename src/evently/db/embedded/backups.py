@@ -31,7 +31,7 @@ from typing import Final
 import msgspec
 from psycopg.conninfo import conninfo_to_dict
 
-from evently.db.embedded.archive import quoted, write_whole
+from evently.db.embedded.wal import quoted, write_whole
 from evently.db.embedded.programs import Programs, find_programs
 from evently.db.embedded.refusals import BackupRefused
 from evently.db.embedded.server import EmbeddedOptions, EmbeddedPostgres

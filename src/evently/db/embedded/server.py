@@ -21,7 +21,7 @@ from urllib.parse import quote
 import msgspec
 import psycopg
 
-from evently.db.embedded.archive import archive_settings, claim, refuse_unreachable
+from evently.db.embedded.wal import wal_settings, claim, refuse_unreachable
 from evently.db.embedded.cluster import SUPERUSER, Cluster
 from evently.db.embedded.messages import ServerMessages
 from evently.db.embedded.programs import Programs, copied_programs, find_programs
@@ -203,7 +203,7 @@ class EmbeddedPostgres:
         self._launch_id = secrets.token_hex(8)
         settings = (
             server_settings(programs, self._socket_directory, tcp_port)
-            | ({} if self._options.backups is None else archive_settings(self._options.backups))
+            | ({} if self._options.backups is None else wal_settings(self._options.backups))
             | self._options.settings
             | {"evently.launch": self._launch_id}
         )

@@ -18,7 +18,7 @@ _PROGRAMS: Final = ("gzip", "cmp", "sync", "mv")  # of the archive command; ever
 _ID: Final = "postgres.backup-id"  # in the data directory
 
 
-def archive_settings(directory: Path) -> dict[str, str]:
+def wal_settings(directory: Path) -> dict[str, str]:
     """Return the settings with which the server archives its log there."""
     wal = quoted(directory / "wal")
     kept = f"{wal}/%f.gz"
