@@ -21,13 +21,13 @@ from urllib.parse import quote
 import msgspec
 import psycopg
 
-from evently.db.embedded.wal import wal_settings, claim, refuse_unreachable
 from evently.db.embedded.cluster import SUPERUSER, Cluster
 from evently.db.embedded.messages import ServerMessages
 from evently.db.embedded.programs import Programs, copied_programs, find_programs
 from evently.db.embedded.refusals import DirectoryInUse, DirectoryUnreachable, StartFailed
 from evently.db.embedded.settings import server_settings
 from evently.db.embedded.users import SystemUser, command_as, command_with_watchdog, first_inaccessible
+from evently.db.embedded.wal import claim, refuse_unreachable, wal_settings
 
 DATABASE: Final = "evently"
 _PORT: Final = 5432  # part of the name of the socket; no TCP port
