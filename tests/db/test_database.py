@@ -36,7 +36,7 @@ async def test_several_hosts(external_database_url: str) -> None:
 
 
 def test_the_database_of_another_program_is_refused(external_database_url: str) -> None:
-    """`DATABASE_URL` in somebody's shell may mean that one."""
+    """`DATABASE_URL` in a shell may mean that one."""
     with psycopg.connect(external_database_url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE albums (id int)")
         with pytest.raises(Refused, match=r"tables of another program \(albums\)"):
