@@ -245,7 +245,7 @@ async def _make_states(scenes: Scenes) -> None:
         ("waited", "The Smallest Theatre", _sale(ONLINE, {"Chair": 3_500}, 2), 29),
     ):
         scenes.made[name] = await _publish(scenes, title, terms, days=days)
-    strict = Conditions(payment="door", cancel_hours_before=24)
+    strict = Conditions(payment="door", cancel_hours_before=48)
     scenes.made["soon"] = await _publish(
         scenes, "Tonight: Poetry", _sale(strict, {"Seat": 900}, 60), days=0.9
     )

@@ -106,13 +106,17 @@ def listed(words: Sequence[str]) -> str:
 
 def refund_terms(conditions: Conditions, starts_at: datetime, zone: ZoneInfo) -> list[str]:
     """Return in sentences what a buyer gets back who cancels, and until when."""
-    if conditions.payment == "door" and not conditions.cancel_hours_before:
-        return ["You can cancel until it starts. You pay at the door, so there is nothing to pay back."]
-    said = []
+    ends_at = starts_at - timedelta(hours=conditions.cancel_hours_before)
+    last = moment(ends_at.astimezone(zone))
+    if conditions.payment == "door":
+        until = last if conditions.cancel_hours_before else "it starts"
+        return [f"You can cancel until {until}. You pay at the door, so there is nothing to pay back."]
+    said, reached = [], False
     for window in sorted(conditions.refund_windows, key=lambda each: -each.hours_before):
-        if window.basis_points == 0:
+        if window.basis_points == 0 or reached:
             continue
-        until = moment(window.ends_at(starts_at).astimezone(zone))
+        reached = window.ends_at(starts_at) >= ends_at  # later windows begin when nothing can be cancelled
+        until = moment(min(window.ends_at(starts_at), ends_at).astimezone(zone))
         share = window.basis_points / (WHOLE / 100)
         back = "everything you paid" if window.basis_points == WHOLE else f"{share:g} % of what you paid"
         said.append(f"Cancel until {until}, and you get back {back}.")
@@ -121,8 +125,7 @@ def refund_terms(conditions: Conditions, starts_at: datetime, zone: ZoneInfo) ->
     elif conditions.fee_kept:
         said.append("The fee is not paid back.")
     if conditions.cancel_hours_before:
-        until = moment((starts_at - timedelta(hours=conditions.cancel_hours_before)).astimezone(zone))
-        said.append(f"After {until} tickets cannot be cancelled.")
+        said.append(f"After {last} tickets cannot be cancelled.")
     if conditions.give_back_days:
         said.append(
             f"If the time or the place changes, you can give tickets back in full for "
