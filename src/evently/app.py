@@ -53,6 +53,7 @@ from evently.web.edge.middleware import Edge
 from evently.web.edge.pauses import LoopPauses
 from evently.web.owners import Owners
 from evently.web.services import Services
+from evently.webhooks import Webhooks
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -160,6 +161,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
         stack.push_async_callback(context.checkout.stop)
         stack.push_async_callback(context.mail.stop)
         stack.push_async_callback(context.push.stop)
+        stack.push_async_callback(context.webhooks.stop)
         await stack.enter_async_context(context.hub.running())
         if config.background:
             services = reactions.Services(
@@ -169,6 +171,7 @@ async def running(config: Config) -> AsyncIterator[Services]:
                 accounts=context.accounts,
                 mail=context.mail,
                 push=context.push,
+                webhooks=context.webhooks,
                 clock=clock,
             )
             await stack.enter_async_context(reactions.running(config.database_options(), services))
@@ -213,5 +216,6 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         checkout=Checkout(database, engine, gateways, config.gateway, clock, new_id),
         mail=Mail(database, mail_options, secret, clock, attach=files.attach),
         push=Push(database, config.push_options(), clock),
+        webhooks=Webhooks(database, config.webhook_options(), clock),
         limits=Limits(options.rates, options.heavy_reads_max),
     )

@@ -31,6 +31,7 @@ from evently.push import PushOptions, is_contact, is_key
 from evently.sales import EngineOptions
 from evently.tickets import WalletOptions
 from evently.web.edge.options import BODY_BYTES_MAX, RateOptions, WebOptions
+from evently.webhooks import WebhookOptions
 
 PREFIX: Final = "EVENTLY_"
 SECRET_BYTES_MIN: Final = 32  # RFC 7518, 3.2: a key of HS256 has at least the size of the hash
@@ -239,6 +240,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "in the database. With another key, people must turn their devices on again."
         ),
     ] = None
+    webhook_networks: Annotated[
+        str,
+        _help(
+            "Networks that webhooks may call although they are not public, separated by commas, such as "
+            "`10.1.0.0/16`. There `http` and other ports than 443 are allowed, too."
+        ),
+    ] = ""
     demo: Annotated[
         bool,
         _help(
@@ -335,6 +343,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def push_options(self) -> PushOptions:
         """Return the options of web push."""
         return PushOptions(self.push_contact, self.push_key, self.mail_options().base_url)
+
+    def webhook_options(self) -> WebhookOptions:
+        """Return the options of webhooks."""
+        networks = tuple(ip_network(each, strict=False) for each in _words(self.webhook_networks))
+        return WebhookOptions(networks)
 
     def wallet_options(self) -> WalletOptions:
         """Return the options of the wallets."""
@@ -435,7 +448,7 @@ def _check(config: Config) -> None:
         raise ConfigError(
             f"EVENTLY_CLIENT_HEADER: {config.client_header!r} is not a header like X-Forwarded-For."
         )
-    for name in ("trusted_proxies", "monitoring_networks"):
+    for name in ("trusted_proxies", "monitoring_networks", "webhook_networks"):
         for network in _words(getattr(config, name)):
             try:
                 ip_network(network, strict=False)

@@ -47,6 +47,7 @@ from tests.support.paying import Desk, open_desk, sold_under
 from tests.support.push import make_push
 from tests.support.sales_desk import until
 from tests.support.selling import open_engine
+from tests.support.webhooks import make_webhooks
 
 
 @pytest_asyncio.fixture
@@ -713,6 +714,7 @@ async def test_payments_and_refunds_are_finished_in_the_background(desk: Desk, d
         people,
         make_mail(desk.db, desk.clock),
         make_push(desk.db, desk.clock),
+        make_webhooks(desk.db, desk.clock),
         desk.clock,
     )
     async with reactions.running(DatabaseOptions(database_url), services):

@@ -31,6 +31,7 @@ from tests.support.crash_points import CrashingDatabase, CrashingEngine, CrashPo
 from tests.support.mail import make_mail
 from tests.support.push import make_push
 from tests.support.sales_desk import SalesDesk, open_sales_desk
+from tests.support.webhooks import make_webhooks
 
 POINTS_MAX: Final = 60  # closing an account with these claims has fewer
 BEFORE: Final = ["confirmed", "held", "held"], ["offered", "waiting"]
@@ -56,6 +57,7 @@ def open_process(desk: SalesDesk, crash_point: CrashPoint) -> Services:
         accounts,
         make_mail(database, desk.clock),
         make_push(database, desk.clock),
+        make_webhooks(database, desk.clock),
         desk.clock,
     )
 

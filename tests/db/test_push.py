@@ -19,9 +19,9 @@ from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
+from evently.kit.public_network import PublicNetwork
 from evently.notifications import Choice
 from evently.push import DEVICES_MAX, NewDevice, Push, PushServices
-from evently.push.endpoints import PublicNetwork
 from evently.push.outbox import FAILURES_MAX, KEPT, claim
 from evently.push.sending import CLAIM, RETRY_MAX
 from evently.sales.commands.waitlist import JoinWaitlist

@@ -37,6 +37,7 @@ from tests.support.catalogue import sale_terms
 from tests.support.mail import make_mail
 from tests.support.push import make_push
 from tests.support.sales_desk import SalesDesk, open_sales_desk, until
+from tests.support.webhooks import make_webhooks
 
 
 @pytest_asyncio.fixture
@@ -56,6 +57,7 @@ async def running(desk: SalesDesk, url: str) -> AsyncIterator[None]:
         accounts,
         make_mail(desk.db, desk.clock),
         make_push(desk.db, desk.clock),
+        make_webhooks(desk.db, desk.clock),
         desk.clock,
     )
     async with reactions.running(DatabaseOptions(url), services):
@@ -223,6 +225,7 @@ async def test_whoever_has_booked_is_told_of_a_new_date_once(db: Database, desk:
                     accounts,
                     make_mail(desk.db, desk.clock),
                     make_push(desk.db, desk.clock),
+                    make_webhooks(desk.db, desk.clock),
                     desk.clock,
                 ),
                 **job.arguments,

@@ -41,6 +41,7 @@ from evently.web.owners import Owners
 from evently.web.services import Services
 from tests.support.mail import make_mail
 from tests.support.push import make_push
+from tests.support.webhooks import make_webhooks
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 UNLIMITED = msgspec.convert(dict.fromkeys(set(RateOptions.__struct_fields__) - {"store_url"}, 0), RateOptions)
@@ -74,6 +75,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         printer=TicketPrinter(Press()),
         mail=make_mail(database, utc_now),
         push=make_push(database, utc_now),
+        webhooks=make_webhooks(database, utc_now),
         wallets=Wallets(WalletOptions()),
         list_signer=ListSigner(b"a secret of the tests"),
         door=DoorReader(database),

@@ -29,12 +29,14 @@ from evently.sales.nouns import Booking, CheckIn, Scan, Ticket, Transfer, Waitli
 from evently.sales.rules.state import Pool, Refund, Sale
 from evently.sales.terms import PromoTerms, SeatBlockTerms, TicketTypeTerms
 from evently.seating import SeatMapVersion
+from evently.webhooks.nouns import Delivery, Pending, Webhook
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "evently"
 FROM_OTHER_TABLES: Final = {
     Scanner: {"last_used_at"},
     Booking: {"currency", "tickets"},
     RefundRow: {"currency"},
+    Delivery: {"status", "milliseconds"},
 }
 STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("audit", "ticket_type_put"): TicketTypePut,
@@ -47,6 +49,9 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("accounts", "api_key"): ApiKey,
     ("accounts", "passkey"): Passkey,
     ("questions", "question"): Question,
+    ("webhooks", "webhook"): Webhook,
+    ("webhooks", "pending"): Pending,
+    ("webhooks", "delivery"): Delivery,
     ("seating", "seat_map_version"): SeatMapVersion,
     ("sales", "sale"): Sale,
     ("sales", "pool"): Pool,

@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from evently.config import ConfigError, read_config
+from evently.kit.public_network import NotPublic, PublicNetwork, is_public
 from evently.push.encrypting import (
     CONTENT_BYTES_MAX,
     Proofs,
@@ -27,7 +28,7 @@ from evently.push.encrypting import (
     read_key,
     seal,
 )
-from evently.push.endpoints import NotPublic, PublicNetwork, is_contact, is_endpoint, is_public
+from evently.push.endpoints import is_contact, is_endpoint
 from tests.support.push import HOST, Phone, Received, bytes_of, check_proof, decrypt, text_of
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -32,7 +32,13 @@ from evently.kit.memory import Memory
 sql: Final = load_queries(__name__)
 
 ScopeName = Literal[
-    "events:read", "events:write", "bookings:read", "bookings:write", "analytics:read", "checkin:write"
+    "events:read",
+    "events:write",
+    "bookings:read",
+    "bookings:write",
+    "analytics:read",
+    "checkin:write",
+    "webhooks:write",
 ]
 
 SCOPES: Final[tuple[ScopeName, ...]] = get_args(ScopeName)

@@ -256,6 +256,18 @@ class TransferId(PrefixedId):
     prefix = "trf"
 
 
+class WebhookId(PrefixedId):
+    """The id of a webhook."""
+
+    prefix = "whk"
+
+
+class WebhookDeliveryId(PrefixedId):
+    """The id of a delivery to a webhook, and of its message."""
+
+    prefix = "whd"
+
+
 class VenueId(PrefixedId):
     """The id of a venue."""
 

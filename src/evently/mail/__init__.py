@@ -29,6 +29,7 @@ from evently.mail.nouns import (
     PasswordReset,
     SignInCode,
     TicketOffered,
+    WebhookPaused,
 )
 from evently.mail.outbox import (
     Bounce,
@@ -65,6 +66,7 @@ __all__ = [
     "PasswordReset",
     "SignInCode",
     "TicketOffered",
+    "WebhookPaused",
     "add",
     "add_for_notifications",
     "add_ticket_offers",

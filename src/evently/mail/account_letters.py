@@ -20,6 +20,7 @@ from evently.mail.nouns import (
     PasskeyCopied,
     PasskeyRemoved,
     PasswordChanged,
+    WebhookPaused,
 )
 
 _MONTHS: Final = (
@@ -60,6 +61,32 @@ def write_invitation(message: Message, about: MemberInvited, base_url: str) -> L
             "If you do not know them, ignore this message: nothing happens.",
         ),
         why=f"You get this because {inviter} entered {message.address} at {base_url}.",
+    )
+
+
+def write_webhook_paused(message: Message, about: WebhookPaused, base_url: str) -> Letter:
+    """Write to an owner of an organizer whose webhook failed for days."""
+    organizer = isolated(about.organizer)
+    what = (
+        "It answered that it wants no messages any more (410)."
+        if about.gone
+        else "For three days, a message did not arrive there, however often it was tried."
+    )
+    return Letter(
+        subject=f"A webhook of {plain(about.organizer)} is paused",
+        preview="Your program gets no messages until you resume the webhook.",
+        heading="A webhook is paused",
+        paragraphs=(
+            f"{what} So {organizer} sends nothing to it any more.",
+            "What happens meanwhile waits for 30 days. Resume the webhook, and your program gets it.",
+        ),
+        rows=(
+            ("Address", plain(about.endpoint)),
+            ("What came back last", plain(about.said)[:200] or "nothing"),
+            ("When", _moment(message)),
+        ),
+        action=Link("Open the webhook", base_url + about.path),
+        why=f"You get this because you are an owner of {organizer} at {base_url}.",
     )
 
 

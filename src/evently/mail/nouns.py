@@ -59,6 +59,7 @@ KINDS: Final[Mapping[str, KindTerms]] = {
     "passkey_removed": KindTerms(None, _MONEY_KEPT),
     "passkey_copied": KindTerms(None, _MONEY_KEPT),
     "member_invited": KindTerms(None, timedelta(days=14)),
+    "webhook_paused": KindTerms(None, _MONEY_KEPT),
     "ticket_offered": KindTerms(None, timedelta(days=7), urgent=True),
     "booking_confirmed": KindTerms("tickets", _MONEY_KEPT),
     "payment_failed": KindTerms("tickets", _MONEY_KEPT),
@@ -152,6 +153,19 @@ class MemberInvited(msgspec.Struct, frozen=True, tag="member_invited"):
     path: str
 
 
+class WebhookPaused(msgspec.Struct, frozen=True, tag="webhook_paused"):
+    """To the owners of an organizer whose webhook failed until it was paused. `said`: what came back last.
+
+    `gone`: it answered that it wants no messages any more. `path`: of its page at the desk.
+    """
+
+    organizer: str
+    endpoint: str
+    gone: bool
+    said: str
+    path: str
+
+
 class TicketOffered(msgspec.Struct, frozen=True, tag="ticket_offered"):
     """To the address to which a person passes a ticket on. `ticket`: its type and seat, for people."""
 
@@ -178,6 +192,7 @@ Requested: TypeAlias = (
     | PasswordReset
     | AlreadyRegistered
     | MemberInvited
+    | WebhookPaused
     | TicketOffered
     | EmailChange
     | AccountChange

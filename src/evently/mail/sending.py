@@ -24,7 +24,12 @@ from evently.db import Database
 from evently.kit.clock import Clock
 from evently.kit.errors import Trouble
 from evently.mail import outbox
-from evently.mail.account_letters import write_account_change, write_email_change, write_invitation
+from evently.mail.account_letters import (
+    write_account_change,
+    write_email_change,
+    write_invitation,
+    write_webhook_paused,
+)
 from evently.mail.envelope import Attachment, address_of, compose
 from evently.mail.letters import Letter
 from evently.mail.nouns import (
@@ -37,6 +42,7 @@ from evently.mail.nouns import (
     MessageState,
     Notified,
     TicketOffered,
+    WebhookPaused,
 )
 from evently.mail.reading import Dropped, Reader, Story
 from evently.mail.smtp import Answer, MailTrouble, Smtp, read_server
@@ -252,6 +258,8 @@ class Mail:
             return write_offered(message, message.data, about, Setting(base, now)), ()
         if isinstance(message.data, MemberInvited):
             return write_invitation(message, message.data, base), ()
+        if isinstance(message.data, WebhookPaused):
+            return write_webhook_paused(message, message.data, base), ()
         if isinstance(message.data, EmailChange):
             return write_email_change(message, message.data, base), ()
         if isinstance(message.data, AccountChange):

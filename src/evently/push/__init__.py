@@ -4,7 +4,7 @@
     add_for_notifications         store messages in the caller's transaction
     Push                          sends them, at least once; one for each process
     encrypting.py                 the message for one device alone, and the proof of who sends it
-    endpoints.py                  which addresses may be called, and a connection to those alone
+    endpoints.py                  which addresses may be called
     delivering.py                 a push service and its answers
 
 It must never send inside a transaction, nor call an address that is not public.

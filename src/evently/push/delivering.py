@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpcore2
 
-from evently.push.endpoints import NotPublic, PublicNetwork
+from evently.kit.public_network import NotPublic, PublicNetwork
 
 SECONDS_MAX: Final = 10.0  # of one call
 CONNECTIONS_MAX: Final = 8  # of one process

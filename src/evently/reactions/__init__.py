@@ -5,10 +5,10 @@
     TASKS      what each job runs, at least once
     SCHEDULE   what runs by the clock, in one process at a time
 
-What only writes to the database is an EFFECT: a figure, a notification with its messages in an outbox. What
-speaks to other hosts (a webhook) is a job: a line in REACTIONS, a line in TASKS, and a module that sends; an
-effect must not wait for a network. The functions of jobs and of the schedule are in tasks.py; relay.py
-delivers the facts; `mail` and `push` send their outboxes in every process.
+What only writes to the database is an EFFECT: a figure, a notification with its messages in an outbox, the
+deliveries of webhooks. What else speaks to other hosts is a job: a line in REACTIONS, a line in TASKS, and a
+module that sends; an effect must not wait for a network. The functions of jobs and of the schedule are in
+tasks.py; relay.py delivers the facts; `mail`, `push` and `webhooks` send what is stored in every process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from evently import analytics, checkout, finding, jobs
+from evently import analytics, checkout, finding, jobs, webhooks
 from evently.db import CONNECTION_ERRORS, DatabaseOptions
 from evently.jobs import Task
 from evently.kit.errors import Trouble
@@ -46,6 +46,7 @@ EFFECTS: Final[tuple[Effect, ...]] = (
     tasks.forget_names,
     checkout.begin_refunds,
     finding.add_references,
+    webhooks.store,
     partial(tasks.store_jobs, REACTIONS),
 )
 SCHEDULE: Final = (
@@ -82,6 +83,10 @@ async def running(options: DatabaseOptions, services: Services) -> AsyncIterator
             loop = repeating(each.name, run, failed_seconds=each.seconds, expected=_EXPECTED)
             await stack.enter_async_context(loop)
         loop = repeating("push", services.push.run_once, failed_seconds=FAILED_SECONDS, expected=_EXPECTED)
+        await stack.enter_async_context(loop)
+        loop = repeating(
+            "webhooks", services.webhooks.run_once, failed_seconds=FAILED_SECONDS, expected=_EXPECTED
+        )
         await stack.enter_async_context(loop)
         loop = repeating("mail", services.mail.run_once, failed_seconds=FAILED_SECONDS, expected=_EXPECTED)
         await stack.enter_async_context(loop)

@@ -25,6 +25,7 @@ from evently import (
     push,
     questions,
     sales,
+    webhooks,
 )
 from evently.accounts import Accounts
 from evently.audit import runs
@@ -47,6 +48,7 @@ from evently.sales.facts import (
     TransferOffered,
 )
 from evently.sales.outbox import JournalFacts
+from evently.webhooks import Webhooks
 
 EVENTS_SWEPT_MAX: Final = 200  # at a time: a batch holds 500 commands, and buyers want to be in it
 # At a time, so that a cancelled event does not crowd out the events that sell
@@ -65,6 +67,7 @@ class Services(msgspec.Struct, frozen=True):
     accounts: Accounts
     mail: Mail
     push: Push
+    webhooks: Webhooks
     clock: Clock
 
 
@@ -325,6 +328,7 @@ async def forget_expired(services: Services, _since: datetime | None) -> bool:
     await accounts.delete_expired(services.database, now, services.accounts.tokens.options.access_seconds_max)
     await notifications.forget_old(services.database, now)
     await mail.forget_old(services.database, now)
+    await webhooks.forget_old(services.database, now)
     await sales.leaving.forget_addresses(services.database, now)
     await services.checkout.forget_notices()
     await analytics.forget_minutes(services.database, now)

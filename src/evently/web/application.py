@@ -25,6 +25,7 @@ from evently.web.api import (
     seating,
     tickets,
     waitlist,
+    webhooks,
 )
 from evently.web.edge.middleware import Edge
 from evently.web.edge.router import Router
@@ -76,6 +77,7 @@ FACES: Final = (
     notifications,
     analytics,
     seating,
+    webhooks,
     admin,
     health,
     docs,

@@ -23,6 +23,7 @@ from evently.web.booked_events import BookedEvents
 from evently.web.edge import context
 from evently.web.edge.downloads import Downloads
 from evently.web.edge.memory import KEPT_SECONDS
+from evently.webhooks import Webhooks
 
 _ALIKE_MAX: Final = 500  # pages of bookings that are alike; 10 KB each
 _RECENT_MAX: Final = 100  # events that pages have read; one with a hall of 20,000 seats takes 200 KB
@@ -49,6 +50,7 @@ class Services(context.Context):
     printer: TicketPrinter
     mail: Mail
     push: Push
+    webhooks: Webhooks
     wallets: Wallets
     list_signer: ListSigner
     door: DoorReader

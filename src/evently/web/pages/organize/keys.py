@@ -31,6 +31,7 @@ _WORDS: Final = {
     "bookings:write": "Cancel bookings and pay money back",
     "analytics:read": "Read figures of sales and revenue",
     "checkin:write": "Check tickets in at the door",
+    "webhooks:write": "Register webhooks, and read what was sent to them",
 }
 Saved = Annotated[str, QueryParameter(max_length=10)]
 After = Annotated[str, QueryParameter(max_length=500)]

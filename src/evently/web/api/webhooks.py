@@ -1,0 +1,574 @@
+"""Webhooks of an organizer: register them, read what was sent, send it again; see docs/webhooks.md."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from evently import webhooks
+from evently.kit.errors import CommonRefusal
+from evently.kit.ids import OrganizerId, WebhookDeliveryId, WebhookId, show_id
+from evently.kit.shapes import Instant
+from evently.web import webhooks as web_webhooks
+from evently.web.edge.auth import organizer, policy
+from evently.web.edge.conditional import NO_STORE, etag_of, require_if_match
+from evently.web.edge.context import Response
+from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
+from evently.web.edge.problems import problems
+from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, delete, get, patch, post
+from evently.web.services import Request
+from evently.webhooks import (
+    OVERLAP_HOURS_MAX,
+    WAITING_MAX,
+    Attempt,
+    Delivery,
+    DeliveryState,
+    PauseReason,
+    Waiting,
+    Webhook,
+    WebhooksRefusal,
+    WebhookTerms,
+    WholeDelivery,
+)
+
+_TAG: Final = "Organizer: webhooks"
+_OWNER: Final = organizer("owner", "webhooks:write")
+_NOBODY_WAITS: Final = Waiting(0, None)
+_MESSAGE: Final = (
+    '{"type":"event.cancelled","timestamp":"2027-03-01T09:00:00.125Z","data":{"event_id":'
+    '"evt_01m7y4ef72ev2sxmcnxfse27zp","seq":417,"url":"/v1/events/evt_01m7y4ef72ev2sxmcnxfse27zp"}}'
+)
+
+# What is checked is the domain's: the names stand here for the description alone
+KindName = Literal[
+    "event.published",
+    "event.changed",
+    "event.cancelled",
+    "booking.confirmed",
+    "booking.cancelled",
+    "booking.tickets_cancelled",
+    "payment.captured",
+    "refund.settled",
+    "refund.outside",
+    "ticket.passed_on",
+    "ticket.given_back",
+    "ticket.checked_in",
+    "ticket.checked_out",
+    "ticket.check_in_undone",
+    "waitlist.offered",
+]
+Address = Annotated[str, msgspec.Meta(examples=["https://shop.example/hooks/evently"])]
+Description = Annotated[str, msgspec.Meta(examples=["The shop’s stock of programmes"])]
+Kinds = Annotated[list[KindName], msgspec.Meta(examples=[["booking.confirmed", "booking.cancelled"]])]
+PersonalData = Annotated[
+    bool,
+    msgspec.Meta(
+        description="Whether messages have the name and the e-mail address of the person they are about.",
+        examples=[False],
+    ),
+]
+WebhookIdText = Annotated[str, msgspec.Meta(examples=["whk_01m7y4ef72ev2sxmcnxfse27zp"])]
+DeliveryIdText = Annotated[str, msgspec.Meta(examples=["whd_01m7y4ef72ev2sxmcnxfse27zp"])]
+State = Annotated[DeliveryState | None, QueryParameter(description="Return only deliveries in this state.")]
+
+
+class WebhookBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new webhook: the address of your program, and the kinds of messages that it gets."""
+
+    address: Address
+    kinds: Kinds
+    description: Description = ""
+    personal_data: PersonalData = False
+
+
+class WebhookPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change."""
+
+    address: Address | UnsetType = UNSET
+    kinds: Kinds | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    personal_data: PersonalData | UnsetType = UNSET
+
+
+class WebhookView(msgspec.Struct, frozen=True):
+    """A webhook. `paused_because`: by_hand, failing (for three days), or gone (it answered 410).
+
+    `failures`: attempts in a row that failed. `waiting`: messages that wait, counted up to 10,000;
+    `waiting_since`: the oldest of them.
+    """
+
+    id: WebhookIdText
+    address: Address
+    description: Description
+    kinds: list[KindName]
+    personal_data: PersonalData
+    created_at: datetime
+    paused_at: Annotated[datetime | None, msgspec.Meta(examples=[None])]
+    paused_because: Annotated[PauseReason | None, msgspec.Meta(examples=[None])]
+    failures: Annotated[int, msgspec.Meta(examples=[0])]
+    waiting: Annotated[int, msgspec.Meta(examples=[0], ge=0, le=WAITING_MAX)]
+    waiting_since: Annotated[datetime | None, msgspec.Meta(examples=[None])]
+
+
+class NewWebhookView(WebhookView, frozen=True):
+    """A webhook with the secret that its messages are signed with, which is shown only once."""
+
+    secret: Annotated[str, msgspec.Meta(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="])]
+
+
+class WebhooksView(msgspec.Struct, frozen=True):
+    """The webhooks of an organizer, newest first."""
+
+    data: list[WebhookView]
+
+
+class RotationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For how long the present secret signs, too."""
+
+    overlap_hours: Annotated[int, msgspec.Meta(ge=0, le=OVERLAP_HOURS_MAX, examples=[24])] = 24
+
+
+_ROTATION: Final = RotationBody()
+
+
+class SecretView(msgspec.Struct, frozen=True):
+    """The new secret, which is shown only once; and until when the one before is valid."""
+
+    secret: Annotated[str, msgspec.Meta(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="])]
+    earlier_until: Annotated[datetime | None, msgspec.Meta(examples=["2027-03-02T09:00:00Z"])]
+
+
+class DeliveryView(msgspec.Struct, frozen=True):
+    """A message for a webhook. `status`, `milliseconds`: of the last attempt.
+
+    `id` is the `webhook-id` of the message, however often it is sent. `status` is null when no answer came.
+    `due_at`: of the next attempt, while it is pending.
+    """
+
+    id: DeliveryIdText
+    event_id: Annotated[str | None, msgspec.Meta(examples=["evt_01m7y4ef72ev2sxmcnxfse27zp"])]
+    kind: Annotated[str, msgspec.Meta(examples=["event.cancelled"])]
+    state: Annotated[DeliveryState, msgspec.Meta(examples=["delivered"])]
+    created_at: datetime
+    due_at: Annotated[datetime | None, msgspec.Meta(examples=[None])]
+    attempts: Annotated[int, msgspec.Meta(examples=[1])]
+    status: Annotated[int | None, msgspec.Meta(examples=[204])]
+    milliseconds: Annotated[int | None, msgspec.Meta(examples=[38])]
+    finished_at: Annotated[datetime | None, msgspec.Meta(examples=["2027-03-01T09:00:00.600Z"])]
+
+
+class AttemptView(msgspec.Struct, frozen=True):
+    """What came back. `status`: null when there was no answer; `answer` then says what went wrong.
+
+    `answer`: the first four kilobytes.
+    """
+
+    number: Annotated[int, msgspec.Meta(examples=[1])]
+    at: datetime
+    milliseconds: Annotated[int, msgspec.Meta(examples=[38])]
+    status: Annotated[int | None, msgspec.Meta(examples=[204])]
+    answer: Annotated[str, msgspec.Meta(examples=[""])]
+
+
+class WholeDeliveryView(DeliveryView, frozen=True):
+    """A delivery with what was sent, without what names people, and what came back, newest first."""
+
+    body: Annotated[str, msgspec.Meta(examples=[_MESSAGE])]
+    answers: list[AttemptView]
+
+
+class SendAgainBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A span of time: what was stored in it is sent again. `to`: left out, until now."""
+
+    since: Annotated[Instant, msgspec.Meta(examples=["2027-03-01T09:00:00Z"])] = msgspec.field(name="from")
+    until: Annotated[Instant | None, msgspec.Meta(examples=["2027-03-01T12:00:00Z"])] = msgspec.field(
+        name="to", default=None
+    )
+
+
+class SentAgainView(msgspec.Struct, frozen=True):
+    """How many messages are sent again: at most 10,000 at a time, the oldest first."""
+
+    deliveries: Annotated[int, msgspec.Meta(examples=[12])]
+
+
+# Webhooks ---------------------------------------------------------------------------------------------------
+
+
+@post(
+    "/v1/organizers/{organizer_id}/webhooks",
+    operation_id="registerWebhook",
+    summary="Register a webhook",
+    description=(
+        "From now on, messages of these kinds about all events of the organizer are sent to the address, "
+        "signed as Standard Webhooks says. The secret is shown only once. An API key must have "
+        "`bookings:read`, too, unless it registers for `event.` kinds alone, without personal data."
+    ),
+    tags=[_TAG],
+    responses=problems(WebhooksRefusal.TOO_MANY_WEBHOOKS),
+    **policy(_OWNER),
+)
+async def register_webhook(
+    request: Request, organizer_id: FromPath[OrganizerId], data: JSONBody[WebhookBody]
+) -> Response[NewWebhookView]:
+    """Register a webhook of an organizer."""
+    terms = WebhookTerms(data.address, data.description, data.kinds, data.personal_data)
+    webhook, secret = await web_webhooks.register_webhook(request, organizer_id, terms)
+    shown = _show(webhook, _NOBODY_WAITS)
+    address = f"/v1/organizers/{show_id('org', organizer_id)}/webhooks/{shown.id}"
+    return Response(
+        NewWebhookView(**msgspec.structs.asdict(shown), secret=secret),
+        status_code=201,
+        headers={"location": address, "etag": etag_of(webhook.version), **NO_STORE},
+    )
+
+
+@get(
+    "/v1/organizers/{organizer_id}/webhooks",
+    operation_id="listWebhooks",
+    summary="List webhooks",
+    tags=[_TAG],
+    responses=problems(),
+    **policy(_OWNER),
+)
+async def list_webhooks(request: Request, organizer_id: FromPath[OrganizerId]) -> Response[WebhooksView]:
+    """List the webhooks of an organizer, newest first."""
+    database = request.context.database
+    found = await webhooks.list_webhooks(database, organizer_id)
+    waiting = await webhooks.count_waiting(database, organizer_id)
+    shown = [_show(each, waiting.get(each.webhook_id, _NOBODY_WAITS)) for each in found]
+    return Response(WebhooksView(shown), headers=NO_STORE)
+
+
+@get(
+    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}",
+    operation_id="getWebhook",
+    summary="Get a webhook",
+    tags=[_TAG],
+    responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
+    **policy(_OWNER),
+)
+async def get_webhook(
+    request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
+) -> Response[WebhookView]:
+    """Return a webhook."""
+    return await _answer(
+        request, await webhooks.get_webhook(request.context.database, organizer_id, webhook_id)
+    )
+
+
+@patch(
+    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}",
+    operation_id="editWebhook",
+    summary="Change a webhook",
+    description="Another address gets what waits at once. Messages that are stored keep their kinds.",
+    tags=[_TAG],
+    responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND, CommonRefusal.STALE),
+    **policy(_OWNER),
+)
+async def edit_webhook(
+    request: Request,
+    organizer_id: FromPath[OrganizerId],
+    webhook_id: FromPath[WebhookId],
+    data: JSONBody[WebhookPatch],
+) -> Response[WebhookView]:
+    """Change a webhook."""
+
+    def change(webhook: Webhook) -> WebhookTerms:
+        return WebhookTerms(
+            webhook.address if data.address is UNSET else data.address,
+            webhook.description if data.description is UNSET else data.description,
+            webhook.kinds if data.kinds is UNSET else data.kinds,
+            webhook.personal_data if data.personal_data is UNSET else data.personal_data,
+        )
+
+    seen = partial(require_if_match, request)
+    return await _answer(
+        request, await web_webhooks.change_webhook(request, organizer_id, webhook_id, seen, change)
+    )
+
+
+@delete(
+    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}",
+    operation_id="removeWebhook",
+    summary="Remove a webhook",
+    description="For good, with its log. What waits is not sent any more.",
+    tags=[_TAG],
+    responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
+    **policy(_OWNER),
+)
+async def remove_webhook(
+    request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
+) -> Response[None]:
+    """Remove a webhook."""
+    await web_webhooks.remove_webhook(request, organizer_id, webhook_id)
+    return Response(None, headers=NO_STORE)
+
+
+@post(
+    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/pause",
+    operation_id="pauseWebhook",
+    summary="Pause a webhook",
+    description="What happens meanwhile waits, for thirty days. Pausing a paused webhook changes nothing.",
+    tags=[_TAG],
+    status_code=200,
+    responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
+    **policy(_OWNER),
+)
+async def pause_webhook(
+    request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
+) -> Response[WebhookView]:
+    """Pause a webhook."""
+    return await _answer(request, await web_webhooks.pause_webhook(request, organizer_id, webhook_id))
+
+
+@post(
+    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/resume",
+    operation_id="resumeWebhook",
+    summary="Resume a webhook",
+    description="What waits is sent now, in order. Also for a webhook that fails: the pauses begin again.",
+    tags=[_TAG],
+    status_code=200,
+    responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
+    **policy(_OWNER),
+)
+async def resume_webhook(
+    request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
+) -> Response[WebhookView]:
+    """Resume a webhook."""
+    return await _answer(request, await web_webhooks.resume_webhook(request, organizer_id, webhook_id))
+
+
+@post(
+    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/rotate",
+    operation_id="rotateWebhookSecret",
+    summary="Rotate the secret of a webhook",
+    description=(
+        "The new secret is shown only once. During the overlap each message has two signatures, of both "
+        "secrets. A further rotation is refused until the overlap has ended."
+    ),
+    tags=[_TAG],
+    status_code=200,
+    responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND, WebhooksRefusal.ROTATED_ALREADY),
+    **policy(_OWNER),
+)
+async def rotate_secret(
+    request: Request,
+    organizer_id: FromPath[OrganizerId],
+    webhook_id: FromPath[WebhookId],
+    data: JSONBody[RotationBody] = _ROTATION,
+) -> Response[SecretView]:
+    """Rotate the secret of a webhook."""
+    secret = await web_webhooks.rotate_secret(request, organizer_id, webhook_id, data.overlap_hours)
+    context = request.context
+    until = await webhooks.find_ending(context.database, webhook_id, context.clock())
+    return Response(SecretView(secret, until), headers=NO_STORE)
+
+
+@post(
+    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/test",
+    operation_id="testWebhook",
+    summary="Send a test message",
+    description="Of the kind `webhook.test`. Get the delivery to see what came back.",
+    tags=[_TAG],
+    responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
+    **policy(_OWNER),
+)
+async def test_webhook(
+    request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
+) -> Response[WholeDeliveryView]:
+    """Send a test message."""
+    delivery_id = await web_webhooks.send_test(request, organizer_id, webhook_id)
+    found = await webhooks.log.get_delivery(request.context.database, webhook_id, delivery_id)
+    address = (
+        f"/v1/organizers/{show_id('org', organizer_id)}/webhooks/{show_id('whk', webhook_id)}"
+        f"/deliveries/{show_id('whd', delivery_id)}"
+    )
+    return Response(_show_whole(found), status_code=201, headers={"location": address, **NO_STORE})
+
+
+# Deliveries -------------------------------------------------------------------------------------------------
+
+
+@get(
+    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/deliveries",
+    operation_id="listWebhookDeliveries",
+    summary="List what was sent",
+    description="Newest first, of the last thirty days.",
+    tags=[_TAG],
+    responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
+    **policy(_OWNER),
+)
+async def list_deliveries(
+    request: Request,
+    organizer_id: FromPath[OrganizerId],
+    webhook_id: FromPath[WebhookId],
+    state: State = None,
+    limit: Limit = LIMIT,
+    after: After = None,
+) -> Response[PageView[DeliveryView]]:
+    """List the deliveries of a webhook."""
+    database = request.context.database
+    webhook = await webhooks.get_webhook(database, organizer_id, webhook_id)
+    page = await webhooks.log.list_deliveries(database, webhook.webhook_id, limit, after, state)
+    return paginated(request, page, _show_delivery)
+
+
+@get(
+    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/deliveries/{delivery_id}",
+    operation_id="getWebhookDelivery",
+    summary="Get what was sent, and what came back",
+    tags=[_TAG],
+    responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND, WebhooksRefusal.DELIVERY_NOT_FOUND),
+    **policy(_OWNER),
+)
+async def get_delivery(
+    request: Request,
+    organizer_id: FromPath[OrganizerId],
+    webhook_id: FromPath[WebhookId],
+    delivery_id: FromPath[WebhookDeliveryId],
+) -> Response[WholeDeliveryView]:
+    """Return a delivery with its body and all answers."""
+    database = request.context.database
+    webhook = await webhooks.get_webhook(database, organizer_id, webhook_id)
+    found = await webhooks.log.get_delivery(database, webhook.webhook_id, delivery_id)
+    return Response(_show_whole(found), headers=NO_STORE)
+
+
+@post(
+    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/send-again",
+    operation_id="sendWebhookDeliveryAgain",
+    summary="Send a message again",
+    description="With the same id, so that your program can tell.",
+    tags=[_TAG],
+    status_code=200,
+    responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND, WebhooksRefusal.DELIVERY_NOT_FOUND),
+    **policy(_OWNER),
+)
+async def send_again(
+    request: Request,
+    organizer_id: FromPath[OrganizerId],
+    webhook_id: FromPath[WebhookId],
+    delivery_id: FromPath[WebhookDeliveryId],
+) -> Response[WholeDeliveryView]:
+    """Send a delivery again."""
+    await web_webhooks.send_again(request, organizer_id, webhook_id, delivery_id)
+    found = await webhooks.log.get_delivery(request.context.database, webhook_id, delivery_id)
+    return Response(_show_whole(found), headers=NO_STORE)
+
+
+@post(
+    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/skip",
+    operation_id="skipWebhookDelivery",
+    summary="Give a message up",
+    description="It is not tried any more, and the later messages of its event are sent.",
+    tags=[_TAG],
+    status_code=200,
+    responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND, WebhooksRefusal.DELIVERY_NOT_PENDING),
+    **policy(_OWNER),
+)
+async def skip_delivery(
+    request: Request,
+    organizer_id: FromPath[OrganizerId],
+    webhook_id: FromPath[WebhookId],
+    delivery_id: FromPath[WebhookDeliveryId],
+) -> Response[WholeDeliveryView]:
+    """Give a delivery up."""
+    await web_webhooks.skip(request, organizer_id, webhook_id, delivery_id)
+    found = await webhooks.log.get_delivery(request.context.database, webhook_id, delivery_id)
+    return Response(_show_whole(found), headers=NO_STORE)
+
+
+@post(
+    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/send-again",
+    operation_id="sendWebhookDeliveriesAgain",
+    summary="Send the messages of a span of time again",
+    description="With the same ids and in order. What waits already is not counted.",
+    tags=[_TAG],
+    status_code=200,
+    responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
+    **policy(_OWNER),
+)
+async def send_range_again(
+    request: Request,
+    organizer_id: FromPath[OrganizerId],
+    webhook_id: FromPath[WebhookId],
+    data: JSONBody[SendAgainBody],
+) -> Response[SentAgainView]:
+    """Send deliveries of a span of time again."""
+    count = await web_webhooks.send_range_again(request, organizer_id, webhook_id, data.since, data.until)
+    return Response(SentAgainView(count), headers=NO_STORE)
+
+
+# Views ------------------------------------------------------------------------------------------------------
+
+
+async def _answer(request: Request, webhook: Webhook) -> Response[WebhookView]:
+    waiting = await webhooks.count_waiting(request.context.database, webhook.organizer_id)
+    shown = _show(webhook, waiting.get(webhook.webhook_id, _NOBODY_WAITS))
+    return Response(shown, headers={"etag": etag_of(webhook.version), **NO_STORE})
+
+
+def _show(webhook: Webhook, waiting: Waiting) -> WebhookView:
+    kinds: list[KindName] = [kind for kind in webhook.kinds if kind in webhooks.KINDS]  # type: ignore[misc]
+    return WebhookView(
+        id=show_id("whk", webhook.webhook_id),
+        address=webhook.address,
+        description=webhook.description,
+        kinds=kinds,
+        personal_data=webhook.personal_data,
+        created_at=webhook.created_at,
+        paused_at=webhook.paused_at,
+        paused_because=webhook.paused_because,
+        failures=webhook.failures,
+        waiting=waiting.messages,
+        waiting_since=waiting.since,
+    )
+
+
+def _show_delivery(delivery: Delivery) -> DeliveryView:
+    return DeliveryView(
+        id=show_id("whd", delivery.delivery_id),
+        event_id=None if delivery.event_id is None else show_id("evt", delivery.event_id),
+        kind=delivery.kind,
+        state=delivery.state,
+        created_at=delivery.created_at,
+        due_at=delivery.due_at if delivery.state == "pending" else None,
+        attempts=delivery.attempts,
+        status=delivery.status,
+        milliseconds=delivery.milliseconds,
+        finished_at=delivery.finished_at,
+    )
+
+
+def _show_whole(found: WholeDelivery) -> WholeDeliveryView:
+    shown = msgspec.structs.asdict(_show_delivery(found.delivery))
+    return WholeDeliveryView(
+        **shown, body=found.body, answers=[_show_attempt(each) for each in found.attempts]
+    )
+
+
+def _show_attempt(attempt: Attempt) -> AttemptView:
+    return AttemptView(attempt.number, attempt.at, attempt.milliseconds, attempt.status, attempt.answer)
+
+
+routes: Final = [
+    register_webhook,
+    list_webhooks,
+    get_webhook,
+    edit_webhook,
+    remove_webhook,
+    pause_webhook,
+    resume_webhook,
+    rotate_secret,
+    test_webhook,
+    list_deliveries,
+    get_delivery,
+    send_again,
+    skip_delivery,
+    send_range_again,
+]
