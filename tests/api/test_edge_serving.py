@@ -95,6 +95,7 @@ def test_it_is_alive_ready_and_well(server: Serving) -> None:
         "gateway",
         "mail",
         "push",
+        "webhooks",
     }
 
 

@@ -69,10 +69,10 @@ async def test_a_program_gets_a_booking_and_its_owner_reads_what_came_back(
     shown = (await office.client.get(one, headers=owner)).json()
     assert shown == {key: value for key, value in made.items() if key != "secret"}
     (delivery,) = (await office.client.get(f"{one}/deliveries", headers=owner)).json()["data"]
-    assert (delivery["id"], delivery["state"], delivery["status"]) == (got.message_id, "delivered", 204)
+    assert (delivery["id"], delivery["state"], delivery["status"]) == (got.message_id, "delivered", 200)
     whole = (await office.client.get(f"{one}/deliveries/{delivery['id']}", headers=owner)).json()
     assert whole["body"].encode() == got.raw
-    assert [(each["number"], each["status"]) for each in whole["answers"]] == [(1, 204)]
+    assert [(each["number"], each["status"]) for each in whole["answers"]] == [(1, 200)]
     again = await office.post(f"{one}/deliveries/{delivery['id']}/send-again", owner)
     assert (again.status_code, again.json()["state"]) == (200, "pending")
     await send_all(office.context.webhooks)

@@ -56,7 +56,7 @@ class Program:
     def __init__(self) -> None:
         self.got: list[Got] = []
         self.address = ""
-        self.answer: Callable[[Got], str] = lambda _: "204 No Content\r\n\r\n"
+        self.answer: Callable[[Got], str] = lambda _: "200 OK\r\n\r\n"
         self.before: Callable[[Got], Awaitable[None]] | None = None
         self.at_once = 0  # calls
         self.at_once_max = 0
@@ -67,8 +67,8 @@ class Program:
         assert task is not None
         self._calls.add(task)
         try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                first, *lines = head.decode("latin-1").split("\r\n")[:-2]
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                first, *lines = request.decode("latin-1").split("\r\n")[:-2]
                 headers = {
                     name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
                 }
@@ -82,7 +82,10 @@ class Program:
                 finally:
                     self.at_once -= 1
                 self.got.append(got)
-                writer.write(f"HTTP/1.1 {self.answer(got)}".encode())
+                head, _, text = self.answer(got).partition("\r\n\r\n")
+                if "content-length" not in head:
+                    head += f"\r\ncontent-length: {len(text)}"
+                writer.write(f"HTTP/1.1 {head}\r\n\r\n{text}".encode())
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass

@@ -14,18 +14,20 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from evently import __version__, jobs, mail, push, sales
+from evently import __version__, jobs, mail, push, sales, webhooks
 from evently.db import Database, write_something
 from evently.db.revision import measure_size, newest_revision, stored_revision
 from evently.kit.errors import Trouble
 from evently.web.edge.connections import CONNECTIONS
 from evently.web.edge.problems import sentence_of
 from evently.web.services import Services
+from evently.webhooks import WebhookCounts
 
 LAG_SECONDS_MAX: Final = 30.0  # a relay this late is slow or broken: warn the operator
 LAG_SECONDS_LOST: Final = 300.0  # a relay this late has stopped: no effect of any fact is applied
 MAIL_SECONDS_MAX: Final = 300.0  # e-mails this late are an outage of the mail server
 PUSH_SECONDS_MAX: Final = 300.0  # as for e-mails
+WEBHOOK_SECONDS_MAX: Final = 300.0  # likewise, of what could be sent
 CONNECTIONS_PART_MAX: Final = 0.8  # of those that a process may have: warn the operator
 _QUEUED_MAX: Final = 2_000  # commands that wait: some batches behind
 _JOB_SECONDS_MAX: Final = 300.0  # a job that is due and waits this long: the workers are busy, or none runs
@@ -33,7 +35,7 @@ _DISK_PART_MIN: Final = 0.1
 _DISK_PART_LOST: Final = 0.02  # PostgreSQL stops when it cannot write
 _MEGABYTE: Final = 10**6
 _GIGABYTE: Final = 10**9
-_MEASURED: Final = frozenset({"connections", "streams", "mail", "push"})
+_MEASURED: Final = frozenset({"connections", "streams", "mail", "push", "webhooks"})
 _NAMES: Final = {
     "connections": "Connections",
     "streams": "Live streams",
@@ -45,6 +47,7 @@ _NAMES: Final = {
     "gateway": "Payments",
     "mail": "E-mail",
     "push": "Web push",
+    "webhooks": "Webhooks",
 }
 _FULL_WORKERS: Final = "evently_full_workers"  # a gauge of web/edge/connections.py
 _WRONG_CLOCK: Final = (
@@ -55,6 +58,9 @@ _NO_MAIL: Final = "No mail server is named (EVENTLY_SMTP_URL): nothing is offere
 _SHOWN_MAIL: Final = "Nothing is sent: the demo shows every e-mail at /demo/mail."
 _NO_PUSH: Final = "No contact is named (EVENTLY_PUSH_CONTACT): web push is not offered."
 _LATE_PUSH: Final = "Pushes wait: the push services cannot be reached, or put them off."
+_LATE_WEBHOOKS: Final = (
+    "Messages that could be sent to webhooks wait: the processes that send are busy, or none runs."
+)
 _LATE_MAIL: Final = "E-mails wait: the mail server is down, slow, or refuses this server."
 _MAKE_BELIEVE: Final = "The demo gateway takes no real money."
 _NO_GATEWAY: Final = "No gateway is named (EVENTLY_GATEWAY): nothing is sold that is paid online."
@@ -93,6 +99,7 @@ class _Measured(NamedTuple):
     gateway: str | None
     mail_due: datetime | None
     push_due: datetime | None
+    webhooks: WebhookCounts
 
 
 async def run_checks(context: Services) -> Health:
@@ -125,6 +132,7 @@ async def run_checks(context: Services) -> Health:
         "gateway": _check_gateway(context.checkout.gateway, measured.gateway),
         "mail": _check_mail(context, measured.mail_due),
         "push": _check_push(context, measured.push_due),
+        "webhooks": _check_webhooks(context, measured.webhooks),
     }
     return Health(_worst(checks), __version__, checks)
 
@@ -145,6 +153,7 @@ async def _measure(context: Services, database: Database) -> _Measured:
         await context.checkout.find_gateway(),
         await mail.oldest_due(database) if context.mail.on else None,
         await push.oldest_due(database) if context.push.on else None,
+        await webhooks.count_webhooks(database),
     )
 
 
@@ -225,6 +234,21 @@ def _check_push(context: Services, due: datetime | None) -> HealthCheck:
     return HealthCheck("pass", round(late, 3), "s")
 
 
+def _check_webhooks(context: Services, counts: WebhookCounts) -> HealthCheck:
+    """Return how long the oldest message has been due that could be sent: not to programs that are down."""
+    due = counts.due_since
+    late = 0.0 if due is None else max(0.0, (context.clock() - due).total_seconds())
+    if late > WEBHOOK_SECONDS_MAX:
+        return HealthCheck("warn", round(late, 3), "s", _LATE_WEBHOOKS)
+    said = "" if counts.webhooks else "None is registered."
+    if counts.paused or counts.failing:
+        said = (
+            f"Of {counts.webhooks:,}, {counts.failing:,} fail now and {counts.paused:,} are paused because "
+            "they failed. Their organizers know."
+        )
+    return HealthCheck("pass", round(late, 3), "s", said)
+
+
 def _worst(checks: dict[str, HealthCheck]) -> Status:
     found = {check.status for check in checks.values()}
     return "fail" if "fail" in found else "warn" if "warn" in found else "pass"
@@ -281,7 +305,7 @@ def _describe(name: str, check: HealthCheck) -> str:
             return (
                 f"The oldest fact waits for {late:.0f} seconds." if late >= 1 else "Every fact is delivered."
             )
-        case "mail" | "push":
+        case "mail" | "push" | "webhooks":
             late = float(observed or 0)
             return f"The oldest message waits for {late:.0f} seconds." if late >= 1 else "Nothing waits."
     return f"{observed}."

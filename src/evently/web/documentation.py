@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from evently.web.api.streams import describe_streams
+from evently.web.api.webhooks import list_messages
 from evently.web.application import all_routes
 from evently.web.edge.openapi import Json, describe
 from evently.web.edge.postman import collect
@@ -29,7 +30,7 @@ def postman_json() -> str:
 
 
 def _document() -> Json:
-    return describe(all_routes())
+    return describe(all_routes(), messages=list_messages())
 
 
 def _text(value: Json) -> str:

@@ -30,13 +30,14 @@ from evently.webhooks.endpoints import (
     rotate_secret,
 )
 from evently.webhooks.log import count_webhooks, forget_old
-from evently.webhooks.messages import ALL_KINDS, KINDS
+from evently.webhooks.messages import ALL_KINDS, KINDS, MESSAGES
 from evently.webhooks.nouns import (
     Attempt,
     Delivery,
     DeliveryState,
     PauseReason,
     Webhook,
+    WebhookCounts,
     WebhookOptions,
     WebhooksRefusal,
     WholeDelivery,
@@ -48,6 +49,7 @@ from evently.webhooks.storing import store
 __all__ = [
     "ALL_KINDS",
     "KINDS",
+    "MESSAGES",
     "OVERLAP_HOURS_MAX",
     "WAITING_MAX",
     "Attempt",
@@ -57,6 +59,7 @@ __all__ = [
     "PauseReason",
     "Waiting",
     "Webhook",
+    "WebhookCounts",
     "WebhookOptions",
     "WebhookTerms",
     "Webhooks",

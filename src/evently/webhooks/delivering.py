@@ -55,6 +55,17 @@ class Answer(NamedTuple):
         return self.status == HTTPStatus.GONE
 
 
+class _Reading:
+    """What has been read of an answer so far."""
+
+    __slots__ = ("retry_after", "status", "text")
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.retry_after: float | None = None
+        self.text = bytearray()
+
+
 class Caller:
     """The connections of one process. `networks`: those that are allowed although they are not public."""
 
@@ -74,17 +85,21 @@ class Caller:
         parts = urlsplit(address)
         given = {"host": parts.netloc, "content-length": str(len(content)), **headers}
         pool = self._usual if is_usual(parts) else self._allowed
-        began = time.perf_counter()
+        began, reading = time.perf_counter(), _Reading()
         try:
             async with asyncio.timeout(SECONDS_MAX):
-                status, text, retry_after = await _post(pool, address, given, content)
+                await _post(pool, address, given, content, reading)
         except NotPublic:
             return Answer(None, "The address leads to a network that is not public.", _since(began))
         except TimeoutError:
-            return Answer(None, f"No answer within {SECONDS_MAX:.0f} seconds.", _since(began))
+            if reading.status is None:
+                return Answer(None, f"No answer within {SECONDS_MAX:.0f} seconds.", _since(began))
         except _FAULTS as exc:
-            return Answer(None, f"No answer: {_words_of(exc)}.", _since(began))
-        return Answer(status, text, _since(began), retry_after)
+            if reading.status is None:
+                return Answer(None, f"No answer: {_words_of(exc)}.", _since(began))
+        # A status is an answer, also where the text after it does not end
+        text = bytes(reading.text[:ANSWER_BYTES_MAX]).decode("utf-8", "replace").replace("\x00", "\ufffd")
+        return Answer(reading.status, text, _since(began), reading.retry_after)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -102,19 +117,21 @@ def _open_pool(network: PublicNetwork, tls: ssl.SSLContext) -> httpcore2.AsyncCo
 
 
 async def _post(
-    pool: httpcore2.AsyncConnectionPool, address: str, headers: dict[str, str], content: bytes
-) -> tuple[int, str, float | None]:
+    pool: httpcore2.AsyncConnectionPool,
+    address: str,
+    headers: dict[str, str],
+    content: bytes,
+    reading: _Reading,
+) -> None:
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     async with pool.stream("POST", address, headers=pairs, content=content) as answer:
-        read = bytearray()
-        async for part in answer.aiter_stream():
-            read += part
-            if len(read) >= ANSWER_BYTES_MAX:
-                break  # the connection is closed with the block
         names = {name.lower(): value for name, value in answer.headers}
-        text = bytes(read[:ANSWER_BYTES_MAX]).decode("utf-8", "replace").replace("\x00", "\ufffd")
-        asked = names.get(b"retry-after") if answer.status in _LATER else None
-        return answer.status, text, _seconds_of(asked)
+        reading.status = answer.status
+        reading.retry_after = _seconds_of(names.get(b"retry-after") if answer.status in _LATER else None)
+        async for part in answer.aiter_stream():
+            reading.text += part
+            if len(reading.text) >= ANSWER_BYTES_MAX:
+                break  # the connection is closed with the block
 
 
 def _seconds_of(retry_after: bytes | None) -> float | None:

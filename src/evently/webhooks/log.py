@@ -134,6 +134,6 @@ def _first_id(at: datetime) -> UUID:
 
 def _delivery(row: Record | dict[str, object]) -> Delivery:
     found = dict(row)
-    if found["event_id"] == NO_ID:
-        found["event_id"] = None
+    if found["about_event_id"] == NO_ID:
+        found["about_event_id"] = None
     return Delivery(**found)

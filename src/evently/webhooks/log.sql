@@ -1,7 +1,7 @@
 -- The log of deliveries.
 
 -- columns: delivery
-delivery_id, webhook_id, event_id, kind, state, created_at, due_at, attempts, finished_at;
+delivery_id, webhook_id, about_event_id, kind, state, created_at, due_at, attempts, finished_at;
 
 -- name: list_deliveries
 -- The deliveries of a webhook, the newest first, each with what came back last.
@@ -35,10 +35,12 @@ LIMIT :limit;
 -- name: add_test
 -- Store a test message; it belongs to no event.
 INSERT INTO webhook_deliveries (
-    delivery_id, webhook_id, event_id, seq, line, kind, body, state, created_at, due_at, attempts, tries
+    delivery_id, webhook_id, about_event_id, seq, line, kind, body, state, created_at, due_at, attempts,
+    tries
 )
 VALUES (
-    :delivery_id, :webhook_id, :no_event_id, :seq, 0, :kind, :body, 'pending', :now::timestamptz, :now, 0, 0
+    :delivery_id, :webhook_id, :no_event_id, :seq, 0, :kind, :body, 'pending', :now::timestamptz, :now, 0,
+    0
 )
 ON CONFLICT DO NOTHING
 RETURNING delivery_id;
@@ -79,8 +81,8 @@ WHERE webhook_id = :webhook_id AND delivery_id = :delivery_id AND state = 'pendi
 RETURNING delivery_id;
 
 -- name: forget_old
--- Delete some deliveries from before an instant, with what came back. Ids are in the order of time; what waits
--- for a webhook that was paused for so long is of no use any more.
+-- Delete some deliveries from before an instant, with what came back. Ids are in the order of time. What
+-- waits for a webhook that was paused for so long is of no use any more.
 DELETE FROM webhook_deliveries
 USING (
     SELECT webhook_deliveries.delivery_id
@@ -115,8 +117,8 @@ WHERE
     );
 
 -- name: count_all
--- How many webhooks there are, are paused by failures, and fail now; and since when the delivery is due that has
--- waited longest of those that could be sent.
+-- How many webhooks there are, are paused by failures, and fail now; and since when the delivery is due that
+-- has waited longest of those that could be sent.
 SELECT
     count(*) AS webhooks,
     count(*) FILTER (WHERE webhooks.paused_because <> 'by_hand') AS paused,
@@ -131,7 +133,7 @@ LEFT JOIN LATERAL (
         AND first.webhook_id = webhooks.webhook_id
         AND webhooks.paused_at IS NULL
         AND webhooks.failures = 0
-    ORDER BY first.event_id, first.seq, first.line
+    ORDER BY first.about_event_id, first.seq, first.line
     LIMIT 1
 ) AS oldest ON TRUE
 WHERE webhooks.removed_at IS NULL;

@@ -17,6 +17,7 @@ from msgspec import UNSET, UnsetType
 
 from evently.kit.ids import reference_of, show_id
 from evently.kit.money import Money
+from evently.kit.shapes import Instant
 from evently.sales.facts import (
     BookingCancelled,
     BookingConfirmed,
@@ -242,6 +243,18 @@ KINDS: Final[Mapping[str, Kind]] = {
     "waitlist.offered": Kind("A waitlist entry got an offer", OfferData),
 }
 ALL_KINDS: Final[Mapping[str, Kind]] = {**KINDS, TEST: Kind("A test message was requested", TestData)}
+
+
+def _message_type(kind: str, data: type[msgspec.Struct], words: str) -> type[msgspec.Struct]:
+    name = "".join(part.capitalize() for part in kind.replace(".", "_").split("_")) + "Message"
+    fields: list[tuple[str, Any]] = [("type", Literal[kind]), ("timestamp", Instant), ("data", data)]
+    return msgspec.defstruct(name, fields, namespace={"__doc__": f"{words}."}, frozen=True)
+
+
+# The type of a whole message, by kind: what the documents show
+MESSAGES: Final[Mapping[str, type[msgspec.Struct]]] = {
+    kind: _message_type(kind, each.data, each.words) for kind, each in ALL_KINDS.items()
+}
 _CHANGES: Final[Mapping[type[Fact], ChangedPart]] = {
     SaleChanged: "sale_window",
     PoolPut: "capacity",

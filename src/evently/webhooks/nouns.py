@@ -66,7 +66,7 @@ class Pending(msgspec.Struct, frozen=True):
     """A delivery that is to be sent."""
 
     delivery_id: UUID
-    event_id: UUID
+    about_event_id: UUID
     kind: str
     body: str
     booking_id: UUID | None
@@ -78,11 +78,14 @@ class Pending(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """A delivery in the log. `status`, `milliseconds`: of the last attempt. `event_id`: None of a test."""
+    """A delivery in the log. `status` and `milliseconds` are of the last attempt.
+
+    `about_event_id`: None of a test message.
+    """
 
     delivery_id: UUID
     webhook_id: UUID
-    event_id: UUID | None
+    about_event_id: UUID | None
     kind: str
     state: DeliveryState
     created_at: datetime

@@ -49,9 +49,10 @@ CLAIM: Final = timedelta(seconds=60)
 SERVED: Final = timedelta(seconds=20)
 SLOW_MILLISECONDS: Final = 2_000  # a program that takes longer to answer gets a place among the troubled ones
 TROUBLE: Final = 3  # attempts in a row that failed: the program is down, so calls become rare
-QUIET_FIRST: Final = timedelta(seconds=5)
-QUIET_MAX: Final = timedelta(minutes=10)
-# The pauses of one message; the last one repeats until it has failed for `GIVEN_UP`
+# Between two calls to a program that is down: doubled each time
+QUIET_FIRST: Final = timedelta(minutes=1)
+QUIET_MAX: Final = timedelta(minutes=30)
+# The pauses of one message that fails while others arrive; the last one repeats until `GIVEN_UP`
 PAUSES: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1_800, 3_600, 7_200))
 GIVEN_UP: Final = timedelta(days=3)
 JITTER: Final = 0.2  # part of a pause, up or down
@@ -110,6 +111,7 @@ class Webhooks:
                         until=now + CLAIM,
                         well_max=well,
                         troubled_max=troubled,
+                        trouble=TROUBLE,
                     )
                 )
             for row in rows:
@@ -158,7 +160,7 @@ class Webhooks:
                 waiting = await self._list_next(webhook, in_trouble=failures >= TROUBLE)
                 if not waiting:
                     break
-                events = [list(group) for _, group in groupby(waiting, key=lambda each: each.event_id)]
+                events = [list(group) for _, group in groupby(waiting, key=lambda each: each.about_event_id)]
                 sent = await asyncio.gather(
                     *[self._send_in_order(webhook, keys, event, until) for event in events],
                     return_exceptions=True,
@@ -177,6 +179,7 @@ class Webhooks:
                 webhook_id=webhook.webhook_id,
                 process_id=self._process_id,
                 now=self._clock(),
+                in_trouble=in_trouble,
                 events_max=1 if in_trouble else EVENTS_MAX,
                 deliveries_max=1 if in_trouble else DELIVERIES_MAX,
             )
@@ -220,7 +223,7 @@ class Webhooks:
     async def _find_person(self, delivery: Pending) -> PersonView | None:
         row = await self._database.fetch_row(
             *sql.find_person(
-                person_id=delivery.person_id, event_id=delivery.event_id, booking_id=delivery.booking_id
+                person_id=delivery.person_id, event_id=delivery.about_event_id, booking_id=delivery.booking_id
             )
         )
         return None if row is None else PersonView(**row)
@@ -261,7 +264,7 @@ class Webhooks:
         failures = await tx.fetchval(*sql.note_failure(webhook_id=webhook.webhook_id, slow=slow))
         if failures >= TROUBLE:
             pause = min(QUIET_FIRST * 2 ** min(failures - TROUBLE, _DOUBLINGS_MAX), QUIET_MAX)
-            quiet_until = now + self._pause_of(pause)
+            quiet_until = now + max(self._pause_of(pause), timedelta(seconds=answer.retry_after or 0))
             await tx.execute(*sql.keep_quiet(webhook_id=webhook.webhook_id, quiet_until=quiet_until))
 
     async def _add_attempt(self, tx: Connection, delivery: Pending, number: int, answer: Answer) -> None:

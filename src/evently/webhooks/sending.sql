@@ -4,16 +4,17 @@
 -- Claim webhooks for which something can be sent now: those that were not served for the longest time first.
 -- `waiting` jumps along the index from one webhook with pending deliveries to the next, and so does `heads`
 -- from the first pending delivery of one event to that of the next: what waits behind it is not read. A
--- webhook in trouble fails, or answers slowly; only some of those are served at a time. Locked rows are claimed
--- by another process at this moment.
+-- webhook in trouble fails, or answers slowly; only some of those are served at a time. Locked rows
+-- are claimed by another process at this moment.
 WITH RECURSIVE waiting AS (
-    (
+    SELECT foremost.webhook_id
+    FROM (
         SELECT webhook_deliveries.webhook_id
         FROM webhook_deliveries
         WHERE webhook_deliveries.state = 'pending'
         ORDER BY webhook_deliveries.webhook_id
         LIMIT 1
-    )
+    ) AS foremost
     UNION ALL
     SELECT following.webhook_id
     FROM waiting
@@ -37,37 +38,44 @@ ready AS (
         AND (webhooks.claimed_until IS NULL OR webhooks.claimed_until <= :now::timestamptz)
         AND EXISTS (
             WITH RECURSIVE heads AS (
-                (
-                    SELECT first.event_id, first.due_at
+                SELECT foremost.about_event_id, foremost.due_at
+                FROM (
+                    SELECT first.about_event_id, first.due_at
                     FROM webhook_deliveries AS first
                     WHERE first.state = 'pending' AND first.webhook_id = webhooks.webhook_id
-                    ORDER BY first.event_id, first.seq, first.line
+                    ORDER BY first.about_event_id, first.seq, first.line
                     LIMIT 1
-                )
+                ) AS foremost
                 UNION ALL
-                SELECT following.event_id, following.due_at
+                SELECT following.about_event_id, following.due_at
                 FROM heads
                 CROSS JOIN LATERAL (
-                    SELECT later.event_id, later.due_at
+                    SELECT later.about_event_id, later.due_at
                     FROM webhook_deliveries AS later
                     WHERE
                         later.state = 'pending'
                         AND later.webhook_id = webhooks.webhook_id
-                        AND later.event_id > heads.event_id
-                    ORDER BY later.event_id, later.seq, later.line
+                        AND later.about_event_id > heads.about_event_id
+                    ORDER BY later.about_event_id, later.seq, later.line
                     LIMIT 1
                 ) AS following
             )
 
             SELECT FROM heads
-            WHERE heads.due_at <= :now::timestamptz
+            WHERE heads.due_at <= :now::timestamptz OR webhooks.failures >= :trouble
         )
 ),
 
 chosen AS (
-    (SELECT webhook_id FROM ready WHERE NOT in_trouble ORDER BY served_at NULLS FIRST LIMIT :well_max)
-    UNION ALL
-    (SELECT webhook_id FROM ready WHERE in_trouble ORDER BY served_at NULLS FIRST LIMIT :troubled_max)
+    SELECT ranked.webhook_id
+    FROM (
+        SELECT
+            ready.webhook_id,
+            ready.in_trouble,
+            row_number() OVER (PARTITION BY ready.in_trouble ORDER BY ready.served_at NULLS FIRST) AS place
+        FROM ready
+    ) AS ranked
+    WHERE ranked.place <= CASE WHEN ranked.in_trouble THEN :troubled_max::integer ELSE :well_max::integer END
 ),
 
 locked AS (
@@ -98,34 +106,36 @@ WHERE webhook_id = :webhook_id AND claimed_by = :process_id;
 
 -- name: list_next
 -- What can be sent to a webhook of this process now: of some events the first pending deliveries, in order.
+-- A program that is down is tried with the message that is due first, whether it is due yet or not.
 WITH RECURSIVE heads AS (
-    (
-        SELECT first.event_id, first.due_at
+    SELECT foremost.about_event_id, foremost.due_at
+    FROM (
+        SELECT first.about_event_id, first.due_at
         FROM webhook_deliveries AS first
         WHERE first.state = 'pending' AND first.webhook_id = :webhook_id::uuid
-        ORDER BY first.event_id, first.seq, first.line
+        ORDER BY first.about_event_id, first.seq, first.line
         LIMIT 1
-    )
+    ) AS foremost
     UNION ALL
-    SELECT following.event_id, following.due_at
+    SELECT following.about_event_id, following.due_at
     FROM heads
     CROSS JOIN LATERAL (
-        SELECT later.event_id, later.due_at
+        SELECT later.about_event_id, later.due_at
         FROM webhook_deliveries AS later
         WHERE
             later.state = 'pending'
             AND later.webhook_id = :webhook_id::uuid
-            AND later.event_id > heads.event_id
-        ORDER BY later.event_id, later.seq, later.line
+            AND later.about_event_id > heads.about_event_id
+        ORDER BY later.about_event_id, later.seq, later.line
         LIMIT 1
     ) AS following
 )
 
 SELECT {waiting.pending}
 FROM (
-    SELECT heads.event_id, heads.due_at
+    SELECT heads.about_event_id, heads.due_at
     FROM heads
-    WHERE heads.due_at <= :now::timestamptz
+    WHERE heads.due_at <= :now::timestamptz OR :in_trouble::boolean
     ORDER BY heads.due_at
     LIMIT :events_max
 ) AS ready
@@ -142,11 +152,11 @@ CROSS JOIN LATERAL (
     WHERE
         deliveries.state = 'pending'
         AND deliveries.webhook_id = :webhook_id::uuid
-        AND deliveries.event_id = ready.event_id
+        AND deliveries.about_event_id = ready.about_event_id
     ORDER BY deliveries.seq, deliveries.line
     LIMIT :deliveries_max
 ) AS waiting
-ORDER BY ready.due_at, waiting.event_id, waiting.seq, waiting.line;
+ORDER BY ready.due_at, waiting.about_event_id, waiting.seq, waiting.line;
 
 -- name: find_person
 -- Whom a message is about: a person, or the buyer of a booking. No row for a closed account.

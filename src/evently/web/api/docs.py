@@ -12,6 +12,7 @@ import msgspec
 
 from evently.kit.errors import CommonRefusal, Refused
 from evently.web.api.streams import describe_streams
+from evently.web.api.webhooks import list_messages
 from evently.web.edge.assets import asset_names
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.conditional import etag_of, not_modified
@@ -79,7 +80,7 @@ async def problem_page(request: Request, code: FromPath[str]) -> Response[str]: 
 
 @lru_cache(maxsize=1)
 def _description(routes: Sequence[Route], public_url: str) -> tuple[bytes, str]:
-    content = msgspec.json.encode(describe(routes, public_url))
+    content = msgspec.json.encode(describe(routes, public_url, list_messages()))
     return content, etag_of(hashlib.sha256(content).hexdigest()[:16])
 
 

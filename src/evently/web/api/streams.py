@@ -1,4 +1,4 @@
-"""Describes the streams as AsyncAPI 3, from the shapes of their messages; see docs/live.md."""
+"""Describes streams and webhooks as AsyncAPI 3, from the shapes of their messages; see docs/live.md."""
 
 from __future__ import annotations
 
@@ -9,9 +9,20 @@ import msgspec
 
 from evently import __version__
 from evently.realtime import Changes, End, Ping, Snapshot
+from evently.webhooks import ALL_KINDS, MESSAGES
 
 _MESSAGES: Final = (Snapshot, Changes, Ping, End)
 _CHANNEL: Final = "eventStream"
+_WEBHOOKS: Final = "webhooks"
+_SIGNATURE: Final = {
+    "type": "object",
+    "required": ["webhook-id", "webhook-timestamp", "webhook-signature"],
+    "properties": {
+        "webhook-id": {"type": "string"},
+        "webhook-timestamp": {"type": "string"},
+        "webhook-signature": {"type": "string"},
+    },
+}
 _EXAMPLE: Final = "evt_01m7y4ef72ev2sxmcnxfse27zp"
 _REFERENCE: Final = "#/components/schemas/{name}"
 _QUERY: Final = {
@@ -30,6 +41,40 @@ _QUERY: Final = {
     },
     "additionalProperties": False,
 }
+
+
+def _add_webhooks(document: dict[str, Any]) -> None:
+    """Add the channel on which webhooks get messages: its address is what the organizer registered."""
+    schemas, components = msgspec.json.schema_components(MESSAGES.values(), ref_template=_REFERENCE)
+    names = [shape.__name__ for shape in MESSAGES.values()]
+    references = [{"$ref": f"#/channels/{_WEBHOOKS}/messages/{name}"} for name in names]
+    document["channels"][_WEBHOOKS] = {
+        "address": None,
+        "title": "The webhooks of an organizer",
+        "description": (
+            "Each message is a `POST` to the address that the organizer registered, signed as Standard "
+            "Webhooks says: at least once, in order within one event."
+        ),
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+    }
+    document["operations"]["sendWebhook"] = {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{_WEBHOOKS}"},
+        "summary": "Send a message about a fact",
+        "bindings": {"http": {"method": "POST", "bindingVersion": "0.3.0"}},
+        "messages": references,
+    }
+    document["components"]["schemas"] |= dict(sorted(components.items()))
+    document["components"]["messages"] |= {
+        name: {
+            "name": kind,
+            "title": name,
+            "summary": ALL_KINDS[kind].words,
+            "headers": _SIGNATURE,
+            "payload": schema,
+        }
+        for name, kind, schema in zip(names, MESSAGES, schemas, strict=True)
+    }
 
 
 def describe_streams(public_url: str = "") -> dict[str, Any]:
@@ -88,6 +133,7 @@ def describe_streams(public_url: str = "") -> dict[str, Any]:
             },
         },
     }
+    _add_webhooks(found)
     if public_url:
         parts = urlsplit(public_url)
         path = {"pathname": parts.path} if parts.path else {}

@@ -504,6 +504,11 @@ async def send_range_again(
     return Response(SentAgainView(count), headers=NO_STORE)
 
 
+def list_messages() -> dict[str, tuple[str, type[msgspec.Struct]]]:
+    """Return what webhooks get, by kind, in words and as a type: for the API's description."""
+    return {kind: (each.words, webhooks.MESSAGES[kind]) for kind, each in webhooks.ALL_KINDS.items()}
+
+
 # Views ------------------------------------------------------------------------------------------------------
 
 
@@ -533,7 +538,7 @@ def _show(webhook: Webhook, waiting: Waiting) -> WebhookView:
 def _show_delivery(delivery: Delivery) -> DeliveryView:
     return DeliveryView(
         id=show_id("whd", delivery.delivery_id),
-        event_id=None if delivery.event_id is None else show_id("evt", delivery.event_id),
+        event_id=None if delivery.about_event_id is None else show_id("evt", delivery.about_event_id),
         kind=delivery.kind,
         state=delivery.state,
         created_at=delivery.created_at,

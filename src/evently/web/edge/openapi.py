@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
 import msgspec
@@ -79,6 +79,18 @@ _ROLES: Final[dict[str | None, str]] = {
     "owner": "owner",
 }
 _IF_MATCH: Final = {CommonRefusal.STALE.value, EdgeRefusal.IF_MATCH_MISSING.value}
+_WEBHOOKS: Final = "Organizer: webhooks"
+_SIGNED: Final = {
+    "webhook-id": (
+        "The id of the message, however often it is sent.",
+        "whd_01m7y4ef72ev2sxmcnxfse27zp",
+    ),
+    "webhook-timestamp": ("When it is sent, in seconds since 1970.", "1803891600"),
+    "webhook-signature": (
+        "`v1,` and the HMAC-SHA256 of id, timestamp and body in base64; two of them during a rotation.",
+        "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
+    ),
+}
 PLACEHOLDER: Final = "text"  # stands where no example is known; a test fails if it occurs
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PAGE: Final = re.compile(r"PageView_(\w+)_")
@@ -94,14 +106,18 @@ def operations_of(routes: Iterable[Route]) -> list[Route]:
     )
 
 
-def describe(routes: Iterable[Route], public_url: str = "") -> Json:
-    """Return the OpenAPI document."""
+def describe(
+    routes: Iterable[Route],
+    public_url: str = "",
+    messages: Mapping[str, tuple[str, type[msgspec.Struct]]] = MappingProxyType({}),
+) -> Json:
+    """Return the OpenAPI document. `messages`: what webhooks get, by kind, in words and as a type."""
     operations = operations_of(routes)
-    shapes = _Shapes(operations)
+    shapes = _Shapes(operations, [shape for _, shape in messages.values()])
     paths: dict[str, Json] = {}
     for route in operations:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, shapes)
-    return {
+    found: Json = {
         "openapi": "3.1.0",
         "info": {
             "title": "Evently",
@@ -123,14 +139,50 @@ def describe(routes: Iterable[Route], public_url: str = "") -> Json:
             "securitySchemes": _SCHEMES,
         },
     }
+    if messages:
+        found["webhooks"] = {
+            kind: {"post": _message(kind, words, shapes.of(shape), shapes)}
+            for kind, (words, shape) in messages.items()
+        }
+    return found
+
+
+def _message(kind: str, words: str, schema: Json, shapes: _Shapes) -> Json:
+    name = "".join(part.capitalize() for part in kind.replace(".", "_").split("_"))
+    return {
+        "operationId": f"receive{name}",
+        "summary": words,
+        "description": "Sent to webhooks of organizers, signed as Standard Webhooks says.",
+        "tags": [_WEBHOOKS],
+        "security": [],
+        "parameters": [
+            {
+                "name": header,
+                "in": "header",
+                "required": True,
+                "description": text,
+                "schema": {"type": "string", "examples": [example]},
+            }
+            for header, (text, example) in _SIGNED.items()
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {JSON: {"schema": schema, "example": shapes.example_of(schema)}},
+        },
+        "responses": {
+            "2XX": {"description": "The program has the message."},
+            "410": {"description": "The program wants no messages any more: the webhook is paused."},
+            "default": {"description": "The message is sent again later."},
+        },
+    }
 
 
 class _Shapes:
     """The schemas of all bodies and responses, described together so that each becomes one component."""
 
-    def __init__(self, operations: list[Route]) -> None:
+    def __init__(self, operations: list[Route], more: Iterable[Any] = ()) -> None:
         self.responses: dict[str, Json] = {}
-        self._types: list[Any] = [Problem]
+        self._types: list[Any] = [Problem, *more]
         for route in operations:
             self._types += [
                 shape for shape in (route.body, *_contents(route)) if shape not in (None, bytes, str)

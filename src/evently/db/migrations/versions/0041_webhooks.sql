@@ -49,7 +49,7 @@ CREATE TABLE webhook_secrets (
 CREATE TABLE webhook_deliveries (
     delivery_id uuid NOT NULL, -- also the id of the message, however often it is sent
     webhook_id uuid NOT NULL,
-    event_id uuid NOT NULL, -- zeros: of a test message
+    about_event_id uuid NOT NULL, -- zeros: of a test message; these tables are of an organizer
     seq bigint NOT NULL, -- the journal row of the fact
     line integer NOT NULL, -- the place of the fact in it
     kind text NOT NULL,
@@ -72,11 +72,13 @@ CREATE TABLE webhook_deliveries (
     CONSTRAINT webhook_deliveries_attempts_ck CHECK (tries BETWEEN 0 AND attempts)
 );
 -- One delivery for each fact and webhook
-CREATE UNIQUE INDEX webhook_deliveries_fact_uq ON webhook_deliveries (event_id, webhook_id, seq, line);
+CREATE UNIQUE INDEX webhook_deliveries_fact_uq
+ON webhook_deliveries (about_event_id, webhook_id, seq, line);
 -- What is to be sent, in the order of each event
-CREATE INDEX webhook_deliveries_pending_ix ON webhook_deliveries (webhook_id, event_id, seq, line)
+CREATE INDEX webhook_deliveries_pending_ix ON webhook_deliveries (webhook_id, about_event_id, seq, line)
 WHERE state = 'pending';
-CREATE INDEX webhook_deliveries_log_ix ON webhook_deliveries (webhook_id, delivery_id); -- the log, newest first
+-- The log, newest first
+CREATE INDEX webhook_deliveries_log_ix ON webhook_deliveries (webhook_id, delivery_id);
 
 -- What came back.
 CREATE TABLE webhook_attempts (
