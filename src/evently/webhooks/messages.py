@@ -81,7 +81,7 @@ BookingUrl = Annotated[
 Amount = Annotated[Money, msgspec.Meta(description="In minor units of the currency.")]
 
 
-class PersonView(msgspec.Struct, frozen=True):
+class NamedPerson(msgspec.Struct, frozen=True):
     """A person, in messages to webhooks that may have personal data alone."""
 
     name: Annotated[str, msgspec.Meta(examples=["Ada Lovelace"])]
@@ -89,7 +89,7 @@ class PersonView(msgspec.Struct, frozen=True):
 
 
 Named = Annotated[
-    PersonView | UnsetType | None,
+    NamedPerson | UnsetType | None,
     msgspec.Meta(
         description=(
             "Whom it is about: the buyer, or who got the ticket. Only for webhooks with `personal_data`; "
@@ -434,7 +434,7 @@ def encode(kind: str, at: datetime, data: msgspec.Struct) -> str:
     return _encoder.encode({"type": kind, "timestamp": at, "data": data}).decode()
 
 
-def with_person(body: str, person: PersonView | None) -> str:
+def with_person(body: str, person: NamedPerson | None) -> str:
     """Return a stored body with the person whom it is about."""
     found: Any = msgspec.json.decode(body)
     found["data"]["person"] = person

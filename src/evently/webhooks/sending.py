@@ -34,7 +34,7 @@ from evently.mail import WebhookPaused
 from evently.mail import add as add_mail
 from evently.webhooks import secrets
 from evently.webhooks.delivering import Answer, Caller
-from evently.webhooks.messages import PersonView, with_person
+from evently.webhooks.messages import NamedPerson, with_person
 from evently.webhooks.nouns import Claimed, PauseReason, Pending, WebhookOptions
 
 sql: Final = load_queries(__name__)
@@ -220,13 +220,13 @@ class Webhooks:
         _attempts.labels(delivery.kind, "delivered" if answer.accepted else "failed").inc()
         return answer.accepted
 
-    async def _find_person(self, delivery: Pending) -> PersonView | None:
+    async def _find_person(self, delivery: Pending) -> NamedPerson | None:
         row = await self._database.fetch_row(
             *sql.find_person(
                 person_id=delivery.person_id, event_id=delivery.about_event_id, booking_id=delivery.booking_id
             )
         )
-        return None if row is None else PersonView(**row)
+        return None if row is None else NamedPerson(**row)
 
     async def _note_success(self, webhook: Claimed, delivery: Pending, answer: Answer) -> None:
         now = self._clock()

@@ -19,6 +19,7 @@ questions what buyers are asked
 door      what happens at the door, conflicts, the phones that scan, what is allowed
 people    members, roles, invitations
 keys      API keys
+webhooks  webhooks, and what was sent to them
 venues    venues; seat_maps: import, generate, edit
 
 A page calls the verbs that the API calls, with the policy of the API's route. A page of an event is one line
@@ -48,6 +49,7 @@ from evently.web.pages.organize import (
     terms,
     tickets,
     venues,
+    webhooks,
 )
 
 __all__ = ["routes"]
@@ -70,6 +72,7 @@ routes: Final = [
     *door.routes,
     *people.routes,
     *keys.routes,
+    *webhooks.routes,
     *ending.routes,
     *venues.routes,
     *seat_maps.routes,

@@ -85,6 +85,7 @@ PLACES: Final = (
             Tab("venues", "Venues", "door"),
             Tab("people", "People"),
             Tab("keys", "API keys", "owner"),
+            Tab("webhooks", "Webhooks", "owner"),
         ),
     ),
 )
