@@ -102,6 +102,7 @@ class Gallery:
                 await self.page.set_viewport_size(
                     {"width": viewport["width"], "height": min(height, HEIGHT_MAX)}
                 )
+                await self.page.evaluate("scrollTo(0, 0)")
             for theme in THEMES if size != "narrow" else THEMES[:1]:
                 await self.page.emulate_media(color_scheme=theme)
                 await self.page.wait_for_timeout(120)

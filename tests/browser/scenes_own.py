@@ -122,7 +122,6 @@ async def photograph_passkeys(gallery: Gallery, office: BoxOffice, url: str) -> 
     await gallery.shot("passkeys-none", whole=True)
     await add_passkey(page, "My telephone")
     await page.locator("#passkeys summary").first.click()
-    await page.evaluate("scrollTo(0, 0)")
     await gallery.shot("passkeys-one", whole=True, narrow=True)
     await page.get_by_label("Name", exact=True).last.fill(" ")
     await page.get_by_role("button", name="Save the name").last.click()
