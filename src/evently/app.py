@@ -174,7 +174,10 @@ async def running(config: Config) -> AsyncIterator[Services]:
                 webhooks=context.webhooks,
                 clock=clock,
             )
-            await stack.enter_async_context(reactions.running(config.database_options(), services))
+            rehearsals = config.rehearsal_options(context.accounts.tokens.options.secret)
+            await stack.enter_async_context(
+                reactions.running(config.database_options(), services, rehearsals)
+            )
         yield context
 
 

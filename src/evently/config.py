@@ -23,11 +23,13 @@ import msgspec
 from msgspec.structs import replace
 
 from evently.accounts import Site, find_site
+from evently.accounts.rehearsals import REHEARSAL_BUYERS_MAX
 from evently.db import DatabaseOptions
 from evently.kit.logs import LogFormat, LogOptions
 from evently.mail import MailOptions, is_sender, read_server
 from evently.payments import DEMO_PAGE_PATH, PaymentOptions
 from evently.push import PushOptions, is_contact, is_key
+from evently.reactions.rehearsing import RehearsalOptions
 from evently.sales import EngineOptions
 from evently.tickets import WalletOptions
 from evently.web.edge.options import BODY_BYTES_MAX, RateOptions, WebOptions
@@ -277,6 +279,28 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = None
     google_issuer: Annotated[str | None, _help("Issuer id of the account at Google Wallet.")] = None
+    rehearsal_buyers_max: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=REHEARSAL_BUYERS_MAX),
+        _help(
+            "Maximum number of simulated buyers in a rehearsal that organizers start on this installation; "
+            "0 turns these rehearsals off."
+        ),
+    ] = 5_000
+    rehearsal_requests_max: Annotated[
+        Count,
+        _help(
+            "Requests of such a rehearsal that are under way at the same time. The fewer there are, the less "
+            "real buyers notice of it, and the longer it takes."
+        ),
+    ] = 200
+    rehearsal_url: Annotated[
+        str | None,
+        _help(
+            "URL at which simulated buyers reach this installation, such as that of a load balancer; if "
+            "unset, `EVENTLY_LOCAL_URL`. A process of `evently work` runs rehearsals only if it is set."
+        ),
+    ] = None
     metrics_directory: Annotated[
         str | None, _help("Directory in which the workers share their metrics; `serve` sets it.")
     ] = None
@@ -359,6 +383,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             self.google_issuer,
         )
 
+    def rehearsal_options(self, secret: bytes) -> RehearsalOptions | None:
+        """Return the options of rehearsals; None where organizers start none. `secret` signs tokens."""
+        if self.rehearsal_buyers_max == 0:
+            return None
+        return RehearsalOptions(
+            url=self.rehearsal_url or self.local_url,
+            requests_max=self.rehearsal_requests_max,
+            paid=self.gateway == "demo",
+            secret=secret,
+        )
+
     def log_options(self) -> LogOptions:
         """Return the options of the logs."""
         return LogOptions(self.log_format, self.log_level)
@@ -381,6 +416,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             access_log=self.access_log,
             pretty_logs=pretty_logs,
             metrics_directory=self.metrics_directory,
+            rehearsal_buyers_max=self.rehearsal_buyers_max,
             rates=RateOptions(**rates, store_url=self.redis_url),
         )
 

@@ -131,6 +131,11 @@ async def find_bookings_of_organizer(
         return msgspec.structs.replace(described, say_more=person_ids is None)
 
 
+async def forget_event(tx: Connection, event_id: UUID) -> None:
+    """Delete the references of a sandbox event that is removed."""
+    await tx.execute(*sql.forget_event(event_id=event_id))
+
+
 async def add_references(tx: Connection, rows: Sequence[JournalFacts]) -> None:
     """Store the references of the bookings that these facts place: one statement. Harmless to repeat."""
     new = [

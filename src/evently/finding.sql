@@ -253,3 +253,7 @@ INSERT INTO booking_references (event_id, reference, booking_id)
 SELECT new.event_id, substring(uuid_send(new.booking_id) FROM 12), new.booking_id
 FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS new (event_id, booking_id)
 ON CONFLICT DO NOTHING;
+
+-- name: forget_event
+-- Delete the references of the bookings of a sandbox event.
+DELETE FROM booking_references WHERE event_id = :event_id;

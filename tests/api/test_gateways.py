@@ -107,11 +107,11 @@ async def test_an_offer_that_nothing_can_pay_is_accepted_when_a_code_makes_it_fr
 
 async def test_no_rehearsal_is_paid_with_nothing(office: BoxOffice) -> None:
     manager = await manager_of(office, office.venue.organizer_id)
-    address = f"/v1/organizers/{show_id('org', office.venue.organizer_id)}/rehearsals"
+    address = f"/v1/organizers/{show_id('org', office.venue.organizer_id)}/sandboxes"
     body = {"buyers": 1, "places": 10, "hold_seconds": 60}
     assert problem_of(await office.client.post(address, json=body, headers=manager), 409) == "no-gateway"
     copied = await office.open_event(terms=ONLINE_TERMS, publish=False)
-    refused = await send(office, copied, "POST", "/rehearsals", {"buyers": 1})
+    refused = await send(office, copied, "POST", "/sandboxes", {"buyers": 1})
     assert problem_of(refused, 409) == "no-gateway"
 
 

@@ -40,7 +40,7 @@ async def office(database_url: str) -> AsyncIterator[BoxOffice]:
 
 async def prepare(office: BoxOffice, event: Event, headers: dict[str, str], **body: Any) -> httpx2.Response:
     return await office.client.post(
-        f"/v1/events/{show_id('evt', event.event_id)}/rehearsals", json=body, headers=headers
+        f"/v1/events/{show_id('evt', event.event_id)}/sandboxes", json=body, headers=headers
     )
 
 
@@ -123,7 +123,7 @@ async def test_without_places_the_copy_has_the_originals(office: BoxOffice) -> N
 
 
 async def test_a_fresh_event_at_the_organizers_venue(office: BoxOffice) -> None:
-    path = f"/v1/organizers/{show_id('org', office.venue.organizer_id)}/rehearsals"
+    path = f"/v1/organizers/{show_id('org', office.venue.organizer_id)}/sandboxes"
     made = await office.client.post(
         path, json={"buyers": 2, "places": 25}, headers=await office.as_member("manager")
     )

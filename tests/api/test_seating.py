@@ -337,7 +337,7 @@ async def test_a_rehearsal_has_the_same_hall(office: BoxOffice, manager: Headers
     event = await make(office, manager, **seated(hall, conditions={"payment": "door", "hold_seconds": 7}))
     where = event.headers["location"]
     await office.client.post(f"{where}/seats/block", json={"seats": ["B-A-1"]}, headers=manager)
-    copied = await office.client.post(f"{where}/rehearsals", json={"buyers": 1}, headers=manager)
+    copied = await office.client.post(f"{where}/sandboxes", json={"buyers": 1}, headers=manager)
     assert copied.status_code == 201, copied.text
     copy = f"/v1/events/{copied.json()['event_id']}"
     mine, theirs = [
@@ -346,5 +346,5 @@ async def test_a_rehearsal_has_the_same_hall(office: BoxOffice, manager: Headers
     assert mine == theirs
     assert (await office.client.get(f"{copy}/conditions", headers=manager)).json()["hold_seconds"] == 7
     assert copied.json()["places"] == 66
-    scaled = await office.client.post(f"{where}/rehearsals", json={"buyers": 1, "places": 5}, headers=manager)
+    scaled = await office.client.post(f"{where}/sandboxes", json={"buyers": 1, "places": 5}, headers=manager)
     assert pointers(scaled) == {"/places"}

@@ -22,6 +22,7 @@ from evently.checkin import Scanner
 from evently.checkout import Payment, RefundRow
 from evently.db import Queries, load_queries
 from evently.notifications import Notification
+from evently.organizing.rehearsing import Rehearsal
 from evently.payments import DemoCharge, DemoEffect
 from evently.questions import Question
 from evently.sales.facts import TicketTypePut
@@ -52,6 +53,7 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("webhooks", "webhook"): Webhook,
     ("webhooks", "pending"): Pending,
     ("webhooks", "delivery"): Delivery,
+    ("organizing", "rehearsal"): Rehearsal,
     ("seating", "seat_map_version"): SeatMapVersion,
     ("sales", "sale"): Sale,
     ("sales", "pool"): Pool,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -24,3 +25,8 @@ async def add_rehearsal_buyers(tx: Connection, count: int, now: datetime) -> lis
     person_ids = [new_id() for _ in range(count)]
     await tx.execute(*sql.add_rehearsal_buyers(person_ids=person_ids, now=now))
     return person_ids
+
+
+async def remove_rehearsal_buyers(tx: Connection, person_ids: Sequence[UUID]) -> None:
+    """Remove the buyers of a rehearsal whose sandbox event is removed."""
+    await tx.execute(*sql.remove_buyers(person_ids=list(person_ids)))

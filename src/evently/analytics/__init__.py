@@ -39,7 +39,7 @@ from evently.analytics.nouns import (
     Sums,
     quarter_of,
 )
-from evently.analytics.reading import list_most_booked, read_report, read_series
+from evently.analytics.reading import count_tickets_from, list_most_booked, read_report, read_series
 from evently.analytics.slots import SLOTS_MAX, round_outwards, slots_of
 from evently.analytics.sources import SOURCE_CHARACTERS_MAX, Source, SourceSums, list_sources, read_source
 
@@ -68,6 +68,7 @@ __all__ = [
     "SourceSums",
     "Sums",
     "count",
+    "count_tickets_from",
     "forget_minutes",
     "list_most_booked",
     "list_sources",

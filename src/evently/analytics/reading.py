@@ -6,6 +6,7 @@ The cost depends on the number of events, and of quarters with sales, not on the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -132,3 +133,8 @@ def _event(event: Record, sums: Record) -> EventSums:
 
 def _position(last: EventSums) -> tuple[int, UUID]:
     return last.amounts.sums.tickets - last.amounts.sums.cancelled_tickets, last.event_id
+
+
+async def count_tickets_from(database: Database, since: datetime) -> int:
+    """Return how many tickets the platform has sold since an instant at most three days ago, as counted."""
+    return int(await database.fetch_value(*sql.count_tickets_from(since=since)))

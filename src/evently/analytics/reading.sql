@@ -2,6 +2,13 @@
 -- sums by their keys, whatever the scope. Of the parts of that UNION, those of other scopes are never
 -- executed.
 
+-- name: count_tickets_from
+-- The tickets that were sold on the platform from a minute on.
+SELECT coalesce(sum(event_minutes.tickets), 0)
+FROM event_minutes
+INNER JOIN events ON events.event_id = event_minutes.event_id AND NOT events.sandbox
+WHERE event_minutes.minute_at >= :since;
+
 -- name: sum_totals
 -- The sums of a scope over all time, by currency, with the number of rows that are not counted yet. A draft
 -- has sold nothing; it is left out unless it is the scope.

@@ -25,6 +25,7 @@ from evently.catalogue.checks import (
 from evently.catalogue.events import (
     SERIES_DATES_MAX,
     delete_event,
+    delete_sandbox,
     find_editor,
     find_events,
     get_event,
@@ -151,6 +152,7 @@ __all__ = [
     "countries",
     "create_venue",
     "delete_event",
+    "delete_sandbox",
     "find_editor",
     "find_events",
     "get_event",

@@ -52,11 +52,12 @@ ORDER BY published_at DESC, event_id DESC
 LIMIT :limit;
 
 -- name: list_of_organizer
--- A page of the events of an organizer, newest first. NULL: of all organizers, in every state.
+-- A page of the events of an organizer, newest first, without those of rehearsals. NULL: of all organizers,
+-- with them, in every state.
 SELECT event_id
 FROM events
 WHERE
-    (:organizer_id::uuid IS NULL OR organizer_id = :organizer_id)
+    (:organizer_id::uuid IS NULL OR (organizer_id = :organizer_id AND NOT sandbox))
     AND (:after::uuid IS NULL OR event_id < :after)
     AND (:state::text IS NULL OR state = :state)
 ORDER BY event_id DESC

@@ -140,6 +140,11 @@ async def delete_event(tx: Connection, event_id: UUID) -> None:
     await tx.execute(*sql.delete_event(event_id=event_id))
 
 
+async def delete_sandbox(tx: Connection, event_id: UUID) -> None:
+    """Delete a sandbox event, of which nothing is sold any more, with its sale."""
+    await tx.execute(*sql.delete_sandbox(event_id=event_id))
+
+
 async def lock_event(tx: Connection, event_id: UUID) -> Event:
     """Return an event and lock it until the transaction ends. Refuses `not-found`."""
     return _found(await tx.fetchrow(*sql.lock_event(event_id=event_id)))

@@ -90,6 +90,10 @@ SELECT changed_by FROM events WHERE event_id = :event_id;
 -- Delete a draft with its sale: nobody can have booked. The row is locked.
 DELETE FROM events WHERE event_id = :event_id AND state = 'draft';
 
+-- name: delete_sandbox
+-- Delete a sandbox event, in any state, with its sale: nobody has booked any more.
+DELETE FROM events WHERE event_id = :event_id AND sandbox;
+
 -- name: lock_events_ahead
 -- Some events at a venue that are not cancelled and end after an instant, in the order of their keys, because
 -- their sales change with them. The venue is locked: no other event moves here.

@@ -248,6 +248,11 @@ class Event(msgspec.Struct, frozen=True):
     series_id: UUID | None = None
 
     @property
+    def for_members(self) -> bool:
+        """Whether only the members of its organizer see its page: a draft, or the copy of a rehearsal."""
+        return self.state == "draft" or self.sandbox
+
+    @property
     def names_end_at(self) -> datetime:
         """From when on the names on its tickets stay as they are."""
         before = self.starts_at - timedelta(hours=self.names_hours_before)

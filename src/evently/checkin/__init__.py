@@ -26,6 +26,7 @@ from evently.checkin.scanners import (
     enrol_scanner,
     find_enrolment,
     find_scanner,
+    forget_event,
     list_scanners,
     revoke_scanner,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "find_settings",
     "find_tickets",
     "find_void_codes",
+    "forget_event",
     "list_scanners",
     "list_scans",
     "put_settings",

@@ -148,3 +148,8 @@ def _hash(code: str) -> bytes:
 
 def _scanner(row: Record) -> Scanner:
     return Scanner(**row)
+
+
+async def forget_event(tx: Connection, event_id: UUID) -> None:
+    """Delete what is allowed at the door of a sandbox event that is removed, and its devices."""
+    await tx.execute(*sql.forget_event(event_id=event_id))

@@ -62,3 +62,9 @@ WHERE api_key_id = :api_key_id;
 UPDATE scanners SET revoked_at = coalesce(revoked_at, :now)
 WHERE event_id = :event_id AND scanner_id = :scanner_id
 RETURNING organizer_id, api_key_id;
+
+-- name: forget_event
+-- Delete the settings and devices at the door of a sandbox event.
+WITH gone_settings AS (DELETE FROM check_in_settings WHERE event_id = :event_id)
+
+DELETE FROM scanners WHERE event_id = :event_id;

@@ -375,3 +375,8 @@ _INSERTED: Final = (
     "created_at",
     "resume_at",
 )
+
+
+async def forget_event(tx: Connection, event_id: UUID) -> list[UUID]:
+    """Delete the payments of a sandbox event that is removed; return their ids."""
+    return [row["payment_id"] for row in await tx.fetch(*sql.forget_event(event_id=event_id))]

@@ -514,3 +514,11 @@ INSERT INTO reconciliations (gateway, since, began_at, after)
 VALUES (:gateway, :since, :began_at, :after)
 ON CONFLICT (gateway) DO UPDATE
 SET since = excluded.since, began_at = excluded.began_at, after = excluded.after;
+
+-- name: forget_event
+-- Delete the payments of a sandbox event, and return their ids. In one statement: foreign keys are checked at
+-- its end.
+WITH gone_refunds AS (DELETE FROM payment_refunds WHERE event_id = :event_id)
+
+DELETE FROM payments WHERE event_id = :event_id
+RETURNING payment_id;

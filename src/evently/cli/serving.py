@@ -113,6 +113,8 @@ def work(config: Config) -> None:
     """Run background work until a signal stops it."""
     configure_logs(config.log_options())
     raise_descriptor_limit()
+    if config.rehearsal_url is None:
+        config = replace(config, rehearsal_buyers_max=0)  # no server answers on this machine
     with database(config) as (ready, _):
         asyncio.run(_work(ready))
 

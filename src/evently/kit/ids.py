@@ -148,6 +148,12 @@ class InvitationId(PrefixedId):
     prefix = "inv"
 
 
+class RehearsalId(PrefixedId):
+    """The id of a rehearsal."""
+
+    prefix = "rhs"
+
+
 class ScannerId(PrefixedId):
     """The id of a device at a door."""
 

@@ -46,7 +46,13 @@ from evently.organizing.promos import (
     retire_promo_code,
 )
 from evently.organizing.publishing import list_obstacles
-from evently.organizing.rehearsals import copy_for_rehearsal, make_for_rehearsal, plain_hall
+from evently.organizing.rehearsals import (
+    copy_for_rehearsal,
+    make_for_rehearsal,
+    plain_hall,
+    shorten_holds,
+)
+from evently.organizing.rehearsing import plan_rehearsal
 from evently.organizing.seat_blocks import (
     BlockName,
     SeatBlockChanges,
@@ -154,6 +160,7 @@ __all__ = [
     "make_for_rehearsal",
     "paint_seats",
     "plain_hall",
+    "plan_rehearsal",
     "publish_event",
     "publish_series",
     "put_seating",
@@ -164,5 +171,6 @@ __all__ = [
     "retire_promo_code",
     "retire_ticket_type",
     "seat_ids_of",
+    "shorten_holds",
     "unblock_seats",
 ]

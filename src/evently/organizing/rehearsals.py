@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -33,6 +33,7 @@ from evently.seating.seatmap import Point, Row, Seat, Section
 # The earliest start of a sandbox event, so that its tickets can be cancelled
 _AHEAD: Final = timedelta(days=1)
 _LASTS: Final = timedelta(hours=3)
+HOLD_SECONDS_MAX: Final = 30  # of a copy that is paid online: holds that nobody pays expire in the rehearsal
 _TITLE: Final = "Rehearsal: "
 _VENUE: Final = VenueTerms("Rehearsal hall", "Nowhere 1", "Nowhere", "DE", "Europe/Berlin")
 _PRICE: Final = Money(2500, "EUR")
@@ -45,12 +46,18 @@ _AISLE_METRES: Final = 1.2
 _SECTION_METRES: Final = 26.0
 
 
-async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None, now: datetime) -> Edited:
+async def copy_for_rehearsal(
+    tx: Connection,
+    event_id: UUID,
+    places: int | None,
+    now: datetime,
+    conditions: Callable[[Conditions], Conditions] | None = None,
+) -> Edited:
     """Create a published sandbox copy of any event, also of a draft, with every ticket type on sale now.
 
     `places`: the capacity of all pools together, in the original's proportions; None: as in the original.
-    With assigned seating `places` is refused, for the copy has the seats of the hall. Refuses
-    `nothing-to-sell`.
+    With assigned seating `places` is refused, for the copy has the seats of the hall. `conditions`: those of
+    the copy, from the original's. Refuses `nothing-to-sell`.
     """
     original = (await catalogue.find_events(tx, [event_id])).get(event_id)
     if original is None:
@@ -72,9 +79,21 @@ async def copy_for_rehearsal(tx: Connection, event_id: UUID, places: int | None,
     _, copy = await carry_out(tx, command, now)
     if sale.hall is not None and (blocked := _blocked(sale.hall)):
         _, copy = await carry_out(tx, BlockSeats(made, blocked), now, known=copy)
+    _, before = sale.conditions_now()
+    if conditions is not None and (after := conditions(before)) != before:
+        _, copy = await carry_out(tx, PutConditions(made, after), now, known=copy)
     await catalogue.mark_published(tx, made, now)
     _, copy = await carry_out(tx, OpenSale(made), now, known=copy)
     return await write_version(tx, copy, now, versions=0)
+
+
+def shorten_holds(conditions: Conditions, *, paid: bool) -> Conditions:
+    """Return conditions under which a rehearsal ends soon; `paid`: online as before, else at the door."""
+    if conditions.payment != "online":
+        return conditions
+    if not paid:
+        return replace(conditions, payment="door")
+    return replace(conditions, hold_seconds=min(conditions.hold_seconds, HOLD_SECONDS_MAX))
 
 
 async def make_for_rehearsal(

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently.db import Database, Record, load_queries
+from evently.db import Connection, Database, Record, load_queries
 from evently.kit.clock import Clock
 from evently.kit.cursors import read_cursor, write_cursor
 from evently.kit.denominations import Denomination, iso_denomination
@@ -455,3 +455,8 @@ def _trouble() -> Iterator[None]:
         raise
     except (Trouble, TimeoutError) as exc:
         raise GatewayTrouble("the demo gateway cannot be reached", effect_unknown=True) from exc
+
+
+async def forget_charges(tx: Connection, payment_ids: Sequence[UUID]) -> None:
+    """Delete the charges of the payments of a sandbox event that is removed."""
+    await tx.execute(*sql.forget_charges(payment_ids=list(payment_ids)))

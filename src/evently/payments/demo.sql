@@ -162,3 +162,7 @@ JOIN demo_charges USING (reference)
 WHERE demo_charges.payment_id = :payment_id
 ORDER BY demo_effects.at, demo_effects.key
 LIMIT 1000;
+
+-- name: forget_charges
+-- Delete the charges of payments of a sandbox event, with their effects.
+DELETE FROM demo_charges WHERE payment_id = ANY(:payment_ids::uuid[]);

@@ -8,7 +8,8 @@
 What only writes to the database is an EFFECT: a figure, a notification with its messages in an outbox, the
 deliveries of webhooks. What else speaks to other hosts is a job: a line in REACTIONS, a line in TASKS, and a
 module that sends; an effect must not wait for a network. The functions of jobs and of the schedule are in
-tasks.py; relay.py delivers the facts; `mail`, `push` and `webhooks` send what is stored in every process.
+tasks.py; relay.py delivers the facts; `mail`, `push` and `webhooks` send what is stored in every process; rehearsing.py
+runs rehearsals.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from evently.jobs import Task
 from evently.kit.errors import Trouble
 from evently.kit.repeating import repeating
 from evently.reactions import tasks
+from evently.reactions.rehearsing import RehearsalOptions, Rehearsals
 from evently.reactions.relay import BUSY_SECONDS, Effect, Relay
 from evently.reactions.tasks import Reaction, Scheduled, Services
 from evently.sales.facts import EventRescheduled, Fact, SaleCancelled
@@ -60,6 +62,7 @@ SCHEDULE: Final = (
     Scheduled("ending offers", 60.0, tasks.warn_of_ending_offers),
     Scheduled("expired mail", 30.0, tasks.expire_mail),
     Scheduled("expired pushes", 60.0, tasks.expire_pushes),
+    Scheduled("sandboxes", 60.0, tasks.remove_sandboxes),
     Scheduled("forgetting", 600.0, tasks.forget_expired),
 )
 
@@ -71,8 +74,13 @@ _EXPECTED: Final = (Trouble, *CONNECTION_ERRORS)
 
 
 @asynccontextmanager
-async def running(options: DatabaseOptions, services: Services) -> AsyncIterator[None]:
-    """React while the block runs. Of all processes, the holder of the relay's lease runs the schedule."""
+async def running(
+    options: DatabaseOptions, services: Services, rehearsals: RehearsalOptions | None = None
+) -> AsyncIterator[None]:
+    """React while the block runs. Of all processes, the holder of the relay's lease runs the schedule.
+
+    `rehearsals`: None where this process runs none.
+    """
     relay = Relay(services.database, services.clock, EFFECTS)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(relay.retire)
@@ -90,6 +98,10 @@ async def running(options: DatabaseOptions, services: Services) -> AsyncIterator
         await stack.enter_async_context(loop)
         loop = repeating("mail", services.mail.run_once, failed_seconds=FAILED_SECONDS, expected=_EXPECTED)
         await stack.enter_async_context(loop)
+        if rehearsals is not None:
+            call = Rehearsals(services.database, rehearsals, services.clock).run_once
+            loop = repeating("rehearsals", call, failed_seconds=FAILED_SECONDS, expected=_EXPECTED)
+            await stack.enter_async_context(loop)
         bound = {name: partial(task, services) for name, task in TASKS.items()}
         await stack.enter_async_context(jobs.working(options, bound))
         yield

@@ -37,6 +37,7 @@ from evently.kit.ids import parse_id, show_id
 from evently.mail import Mail
 from evently.notifications import Notification
 from evently.push import Push
+from evently.reactions.rehearsing import remove_next_sandbox
 from evently.sales.commands.bookings import CancelBooking
 from evently.sales.commands.sale_terms import WakeSale
 from evently.sales.facts import (
@@ -54,6 +55,7 @@ EVENTS_SWEPT_MAX: Final = 200  # at a time: a batch holds 500 commands, and buye
 # At a time, so that a cancelled event does not crowd out the events that sell
 BOOKINGS_CANCELLED_MAX: Final = 200
 BUYERS_NOTIFIED_MAX: Final = 1_000  # in one transaction: some ten milliseconds
+SANDBOXES_REMOVED_MAX: Final = 20  # at a time; each is a transaction of a second at most
 # Between the clock of the process that moved a sale window and the clock of the one that serves waitlists
 CLOCKS_APART_MAX: Final = timedelta(minutes=1)
 
@@ -333,3 +335,12 @@ async def forget_expired(services: Services, _since: datetime | None) -> bool:
     await services.checkout.forget_notices()
     await analytics.forget_minutes(services.database, now)
     return False
+
+
+async def remove_sandboxes(services: Services, _since: datetime | None) -> bool:
+    """Remove the sandbox events of rehearsals that ended a while ago."""
+    stuck = set[UUID]()
+    for _ in range(SANDBOXES_REMOVED_MAX):
+        if not await remove_next_sandbox(services.database, services.clock, stuck):
+            return False
+    return True

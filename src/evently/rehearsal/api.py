@@ -44,7 +44,7 @@ class SandboxTicketType(msgspec.Struct, frozen=True):
 
 
 class SandboxEvent(msgspec.Struct, frozen=True):
-    """The answer of `POST .../rehearsals`: the sandbox event and its buyers."""
+    """The answer of `POST .../sandboxes`: the sandbox event and its buyers."""
 
     event_id: str
     title: str
@@ -131,9 +131,9 @@ class OrganizerApi:
     ) -> SandboxEvent:
         """Create a sandbox event, as a copy of `event` or a new one, and its buyers."""
         path = (
-            f"/v1/events/{event}/rehearsals"
+            f"/v1/events/{event}/sandboxes"
             if event
-            else f"/v1/organizers/{organizer or await self._only_organizer()}/rehearsals"
+            else f"/v1/organizers/{organizer or await self._only_organizer()}/sandboxes"
         )
         return await self._ask("POST", path, SandboxEvent, body)
 

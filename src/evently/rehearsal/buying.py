@@ -78,6 +78,8 @@ class Ticketing(msgspec.Struct, frozen=True):
 class AcknowledgedBooking(msgspec.Struct):
     """A booking that the server acknowledged to a buyer.
 
+    `amount_minor`: the prices of its tickets; `total_minor`: with fees and taxes, where the server said so.
+
     `owed`: the booking was held, to be paid. `cancelled` and `paid` are true when the server acknowledged
     that, and None when the answer was lost.
     """
@@ -90,6 +92,7 @@ class AcknowledgedBooking(msgspec.Struct):
     cancelled: bool | None = False
     owed: bool = False
     paid: bool | None = False
+    total_minor: int | None = None
 
 
 class Unsettled(msgspec.Struct, frozen=True):
@@ -419,7 +422,8 @@ class Rush:
             self._ticketing.buyer_ids[buyer.number],
             kind.id,
             len(booking.tickets),
-            booking.total.amount,
+            sum(ticket.price.amount for ticket in booking.tickets),
+            total_minor=booking.total.amount,
         )
         acknowledged.owed = booking.state == "held"
         self.journal.record_booking(acknowledged, self.elapsed(), self._ticketing.places)

@@ -142,7 +142,12 @@ def _difference(acknowledged: AcknowledgedBooking, found: BookingShown | None) -
     if kinds != {acknowledged.ticket_type_id: acknowledged.units}:
         return f"has {dict(kinds)}, not {acknowledged.units} of {acknowledged.ticket_type_id}"
     prices = sum(ticket.price.amount for ticket in found.tickets)
-    return None if prices == acknowledged.amount_minor else f"costs {prices}, not {acknowledged.amount_minor}"
+    if prices != acknowledged.amount_minor:
+        return f"costs {prices}, not {acknowledged.amount_minor}"
+    whole = found.state in _LIVE and all(ticket.state != "void" for ticket in found.tickets)
+    if whole and acknowledged.total_minor not in (None, found.total.amount):
+        return f"costs {found.total.amount} in all, not {acknowledged.total_minor}"
+    return None
 
 
 def _states_of(acknowledged: AcknowledgedBooking) -> set[str]:

@@ -13,13 +13,14 @@ engine            hands commands to lanes; lanes: the queue, the transaction, th
 batches           lock, load, decide, write; store and loading: what a batch writes and reads
 glances           what a process remembers of a sale, to show it and to refuse what is sold out
 leaving           what the claims of a person become who closes the account
+erasing           what was sold of a sandbox event is erased
 outbox            the journal as a queue for the relay
 reads             what other packages read; decides nothing
 ticket_code       what a QR code shows and the door reads
 replay            the journal applied again, without a line of the rules
 """
 
-from evently.sales import commands, facts, leaving, outbox, reads, replay, states, terms, ticket_code
+from evently.sales import commands, erasing, facts, leaving, outbox, reads, replay, states, terms, ticket_code
 from evently.sales.batches import carry_out
 from evently.sales.engine import Engine
 from evently.sales.glances import GLANCE_SECONDS, Glance
@@ -32,6 +33,7 @@ __all__ = [
     "Glance",
     "carry_out",
     "commands",
+    "erasing",
     "facts",
     "leaving",
     "outbox",

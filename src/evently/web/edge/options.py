@@ -42,4 +42,5 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True):
     pretty_logs: bool = False
     heavy_reads_max: int = 2
     metrics_directory: str | None = None
+    rehearsal_buyers_max: int = 5_000  # 0: organizers start no rehearsals
     rates: RateOptions = RateOptions()

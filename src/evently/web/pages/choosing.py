@@ -207,7 +207,7 @@ async def _show(
         page = await read_event(request, event_id)
         sums = await _sums(request, page, without)
     assert page is not None, "an event that is not there was refused"
-    if page.event.state == "draft":
+    if page.event.for_members:
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     if refused is not None and refused.refusal in _CODE_REFUSALS:
         refused = None
@@ -254,7 +254,7 @@ async def find_choice(request: Request, address: str) -> PricedChoice | None:
     try:
         choice = _read_choice(parse_form(query))
         page = await recent_event(request, event_id)
-        if page.event.state == "draft" or not choice.units():
+        if page.event.for_members or not choice.units():
             return None
         sums = await _sums(request, page, choice)
         return None if sums is None else PricedChoice(page, choice, sums)

@@ -143,7 +143,7 @@ async def _show(
 
     async def read() -> dict[str, Any]:
         found = await read_event(request, event_id)
-        if found.event.state == "draft":
+        if found.event.for_members:
             raise Refused(SalesRefusal.EVENT_NOT_FOUND)
         _check_slug(found, slug)
         return _values(found, request)
@@ -198,7 +198,7 @@ async def read_with_code(request: Request, event_id: UUID, code: str) -> tuple[E
 async def _read_for_one(request: Request, event_id: UUID, code: str) -> tuple[EventOnPage, list[FormError]]:
     """Return the same; a draft only to the people of its organizer."""
     found, errors = await read_with_code(request, event_id, code)
-    if found.event.state == "draft" and not await request.context.access.is_member(
+    if found.event.for_members and not await request.context.access.is_member(
         request.actor, found.event.organizer_id, "door", "events:read", certainly=True
     ):
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)

@@ -44,7 +44,7 @@ async def show_poster(request: Request, event_id: FromPath[EventId]) -> Response
 
     async def make() -> Kept:
         event = (await catalogue.find_events(request.context.database, [event_id])).get(event_id)
-        if event is None or event.state == "draft":
+        if event is None or event.for_members:
             raise Refused(SalesRefusal.EVENT_NOT_FOUND)
         return kept(await _picture(event_id), _DAY, seconds=_KEPT_SECONDS)
 

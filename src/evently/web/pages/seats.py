@@ -117,7 +117,7 @@ async def _show(
     request: Request, event_id: UUID, section: str, number: int
 ) -> Response[str] | Response[None]:
     page = await recent_event(request, event_id)
-    if page.event.state == "draft":
+    if page.event.for_members:
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     if not page.seated:
         return see_other(page.address)

@@ -156,7 +156,7 @@ async def leave(request: Request, entry_id: FromPath[WaitlistEntryId]) -> Respon
 async def _read_public(request: Request, event_id: UUID, code: str) -> tuple[EventOnPage, list[FormError]]:
     """Return an event with the ticket types that a promo code unlocks, and what is wrong with the code."""
     page, errors = await read_with_code(request, event_id, code)
-    if page.event.state == "draft":
+    if page.event.for_members:
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     return page, errors
 

@@ -35,11 +35,11 @@ async def get_event_calendar(
     """Return a calendar with one entry."""
     context = request.context
     event = await catalogue.get_event(context.database, event_id)
-    if event.state == "draft" and not await context.access.is_member(
+    if event.for_members and not await context.access.is_member(
         request.actor, event.organizer_id, "door", "events:read", certainly=True
     ):
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
-    etag, cache_control = etag_of(event.version), "no-store" if event.state == "draft" else _MINUTE
+    etag, cache_control = etag_of(event.version), "no-store" if event.for_members else _MINUTE
     if unchanged := not_modified(request, etag, cache_control):
         return unchanged
     venue = await catalogue.get_venue(context.database, event.venue_id)

@@ -1,189 +1,187 @@
-"""Prepare a rehearsal: a sandbox event, and buyers with access tokens for it.
-
-`evently rehearse` is the client; there may be others.
-"""
+"""Rehearse an event: simulated buyers book a copy of it on this installation; progress and report."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Final
-from uuid import UUID
 
 import msgspec
 
-from evently import accounts, catalogue, organizing
-from evently.accounts.rehearsals import REHEARSAL_BUYERS_MAX
-from evently.catalogue import Event
-from evently.kit.ids import EventId, OrganizerId, new_id, show_id
-from evently.kit.money import Money
+from evently import organizing
+from evently.kit.ids import EventId, RehearsalId, show_id
+from evently.organizing import rehearsing
+from evently.organizing.rehearsing import (
+    Rehearsal,
+    RehearsalProgress,
+    RehearsalReason,
+    RehearsalRefusal,
+    RehearsalReport,
+    RehearsalSpec,
+    RehearsalState,
+)
 from evently.sales.outcomes import SalesRefusal
-from evently.sales.reads import Sale
-from evently.sales.terms import CAPACITY_MAX, TicketTypeTerms
 from evently.web.edge.auth import organizer, policy
+from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
+from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
-from evently.web.edge.routing import FromPath, JSONBody, post
-from evently.web.services import Request, Services
+from evently.web.edge.routing import FromPath, JSONBody, get, post
+from evently.web.services import Request
 
-_TOKENS_AT_ONCE: Final = 200  # then other requests are served: after 4 ms
-_PLACES: Final = 1_000  # of a fresh event, by default
-
-Buyers = Annotated[int, msgspec.Meta(ge=1, le=REHEARSAL_BUYERS_MAX, examples=[5_000])]
-Places = Annotated[int, msgspec.Meta(ge=1, le=CAPACITY_MAX, examples=[1_000])]
+_TAG: Final = "Rehearsals"
+_EARLIER: Final = "2027-03-01T09:00:00Z"
 
 
-class RehearsalBody(msgspec.Struct, forbid_unknown_fields=True):
-    """How many buyers, and how many places the sandbox event has: by default as many as the event."""
+class RehearsalListItem(msgspec.Struct, frozen=True):
+    """A rehearsal in a list. `sold`: tickets of the copy; null until its sale opens."""
 
-    buyers: Buyers
-    places: Places | None = None
-
-
-class FreshRehearsalBody(RehearsalBody, forbid_unknown_fields=True):
-    """How many buyers and places. `seated`: with seats. `hold_seconds`: paid online within this time."""
-
-    seated: bool = False
-    hold_seconds: Annotated[int, msgspec.Meta(ge=1, le=600, examples=[5])] | None = None
-
-
-class RehearsedType(msgspec.Struct, frozen=True):
-    """A ticket type of the sandbox event. A ticket takes one unit of each of `pool_ids`."""
-
-    id: str
-    name: str
-    price: Money
-    per_booking_max: int
-    per_buyer_max: int | None
-    pool_ids: list[str]
-
-
-class RehearsalBuyer(msgspec.Struct, frozen=True):
-    """A simulated buyer."""
-
-    id: str
-    access_token: str
+    id: Annotated[str, msgspec.Meta(examples=["rhs_01m7y4ef72ev2sxmcnxfse27zp"])]
+    state: Annotated[RehearsalState, msgspec.Meta(examples=["done"])]
+    requested_at: Annotated[datetime, msgspec.Meta(examples=[_EARLIER])]
+    plan: RehearsalSpec
+    sold: int | None
+    clean: Annotated[bool | None, msgspec.Meta(examples=[True])]
 
 
 class RehearsalView(msgspec.Struct, frozen=True):
-    """A rehearsal. `places`: the capacity of all pools together.
+    """A rehearsal.
 
-    The tokens cannot be refreshed: a rehearsal is over before they expire.
-
-    `hold_seconds`: how long a booking is held for its payment online; null: paid at the door. `seat_ids`:
-    all seats, row by row.
+    `state`: waiting until no other rehearsal runs and few real tickets are sold; running; done; failed or
+    stopped, and `reason` says why: asked (by a person), busy (real buyers came), server (it was stopped),
+    too_long, lost (its process died), unreachable, refused (the event could not be copied) or broken.
+    `copy_id`: the event that is sold, which only members see; null before, and after it was removed, a
+    quarter of an hour after the end. `clean`: whether nothing was found wrong; null until it is done.
     """
 
+    id: Annotated[str, msgspec.Meta(examples=["rhs_01m7y4ef72ev2sxmcnxfse27zp"])]
     event_id: str
-    title: str
-    places: int
-    ticket_types: list[RehearsedType]
-    buyers: list[RehearsalBuyer]
-    tokens_expire_at: datetime
-    hold_seconds: int | None
-    seat_ids: list[str]
+    state: Annotated[RehearsalState, msgspec.Meta(examples=["running"])]
+    reason: Annotated[RehearsalReason, msgspec.Meta(examples=[""])]
+    requested_at: Annotated[datetime, msgspec.Meta(examples=[_EARLIER])]
+    started_at: Annotated[datetime | None, msgspec.Meta(examples=[_EARLIER])]
+    finished_at: Annotated[datetime | None, msgspec.Meta(examples=[None])]
+    copy_id: Annotated[str | None, msgspec.Meta(examples=[None])]
+    plan: RehearsalSpec
+    progress: Annotated[RehearsalProgress | None, msgspec.Meta(examples=[None])]
+    clean: Annotated[bool | None, msgspec.Meta(examples=[None])]
+    report: Annotated[RehearsalReport | None, msgspec.Meta(examples=[None])]
 
 
 @post(
     "/v1/events/{event_id}/rehearsals",
-    operation_id="rehearseEvent",
-    summary="Prepare a rehearsal of an event",
+    operation_id="startRehearsal",
+    summary="Rehearse an event",
     description=(
-        "Creates a copy of the event that is on sale at once, and people who may book it. No list shows "
-        "the copy, and no figure counts it."
+        "Simulated buyers book a copy of the event, over HTTP, as real ones would. One rehearsal runs at a "
+        "time; it waits while real tickets are sold quickly, and stops when that begins. No list shows the "
+        "copy, no figure counts it, nobody is notified, no money moves, and it is removed afterwards."
     ),
-    tags=["Rehearsals"],
-    responses=problems(SalesRefusal.NOTHING_TO_SELL, SalesRefusal.NO_GATEWAY),
-    **policy(organizer("manager", "events:write"), rate="heavy"),
+    tags=[_TAG],
+    responses=problems(
+        SalesRefusal.NOTHING_TO_SELL,
+        RehearsalRefusal.REHEARSALS_OFF,
+        RehearsalRefusal.REHEARSAL_UNDER_WAY,
+        RehearsalRefusal.ITSELF_A_COPY,
+    ),
+    **policy(organizer("manager", "events:write")),
 )
-async def rehearse_event(
-    request: Request, event_id: FromPath[EventId], data: JSONBody[RehearsalBody]
+async def start_rehearsal(
+    request: Request, event_id: FromPath[EventId], data: JSONBody[RehearsalSpec]
 ) -> Response[RehearsalView]:
-    """Copy an event for a rehearsal."""
-    context, now = request.context, request.context.clock()
+    """Write down that an event is to be rehearsed."""
+    context = request.context
     async with context.database.transaction() as tx:
-        buyers = await accounts.rehearsals.add_rehearsal_buyers(tx, data.buyers, now)
-        event, sale = await organizing.copy_for_rehearsal(tx, event_id, data.places, now)
-        if context.checkout.gateway is None:
-            organizing.refuse_online_payment(sale)
-    return await _answer(context, event, sale, buyers, now)
+        planned = await organizing.plan_rehearsal(
+            tx, event_id, data, request.actor.id, context.clock(), context.options.rehearsal_buyers_max
+        )
+    view = _show(planned)
+    location = f"/v1/events/{view.event_id}/rehearsals/{view.id}"
+    return Response(view, status_code=201, headers={"location": location, **NO_STORE})
+
+
+@get(
+    "/v1/events/{event_id}/rehearsals",
+    operation_id="listRehearsals",
+    summary="List the rehearsals of an event",
+    description="The newest first: the last fifty.",
+    tags=[_TAG],
+    responses=problems(),
+    **policy(organizer("manager", "events:read")),
+)
+async def list_rehearsals(
+    request: Request, event_id: FromPath[EventId], limit: Limit = LIMIT, after: After = None
+) -> Response[PageView[RehearsalListItem]]:
+    """List the rehearsals of an event."""
+    page = await rehearsing.list_rehearsals(request.context.database, event_id, limit, after)
+    return paginated(request, page, _show_item)
+
+
+@get(
+    "/v1/events/{event_id}/rehearsals/{rehearsal_id}",
+    operation_id="getRehearsal",
+    summary="Get a rehearsal",
+    description="How far it is, about a second old; once it is done, its report.",
+    tags=[_TAG],
+    responses=problems(),
+    **policy(organizer("manager", "events:read")),
+)
+async def get_rehearsal(
+    request: Request, event_id: FromPath[EventId], rehearsal_id: FromPath[RehearsalId]
+) -> Response[RehearsalView]:
+    """Return a rehearsal with its progress or report."""
+    found = await rehearsing.get_rehearsal(request.context.database, event_id, rehearsal_id)
+    return Response(_show(found), headers=NO_STORE)
 
 
 @post(
-    "/v1/organizers/{organizer_id}/rehearsals",
-    operation_id="rehearseFreshEvent",
-    summary="Prepare a rehearsal of a fresh event",
-    description=(
-        "Creates an event that is on sale at once, and people who may book it. No list shows the event, "
-        "and no figure counts it."
-    ),
-    tags=["Rehearsals"],
-    responses=problems(SalesRefusal.NO_GATEWAY),
-    **policy(organizer("manager", "events:write"), rate="heavy"),
+    "/v1/events/{event_id}/rehearsals/{rehearsal_id}/stop",
+    operation_id="stopRehearsal",
+    summary="Stop a rehearsal",
+    description="It stops at once while it waits, and within seconds while it runs. Safe to repeat.",
+    tags=[_TAG],
+    status_code=200,
+    responses=problems(),
+    **policy(organizer("manager", "events:write")),
 )
-async def rehearse_fresh_event(
-    request: Request, organizer_id: FromPath[OrganizerId], data: JSONBody[FreshRehearsalBody]
+async def stop_rehearsal(
+    request: Request, event_id: FromPath[EventId], rehearsal_id: FromPath[RehearsalId]
 ) -> Response[RehearsalView]:
-    """Create an event for a rehearsal."""
-    context, now = request.context, request.context.clock()
-    venues = await catalogue.list_venues(context.database, organizer_id, 1, None)
-    venue_id = venues.data[0].venue_id if venues.data else None
+    """Stop a rehearsal."""
+    context = request.context
     async with context.database.transaction() as tx:
-        buyers = await accounts.rehearsals.add_rehearsal_buyers(tx, data.buyers, now)
-        event, sale = await organizing.make_for_rehearsal(
-            tx,
-            organizer_id,
-            venue_id,
-            data.places or _PLACES,
-            now,
-            seated=data.seated,
-            hold_seconds=data.hold_seconds,
-        )
-        if context.checkout.gateway is None:
-            organizing.refuse_online_payment(sale)
-    return await _answer(context, event, sale, buyers, now)
+        stopped = await rehearsing.stop_rehearsal(tx, event_id, rehearsal_id, context.clock())
+    return Response(_show(stopped), headers=NO_STORE)
 
 
-async def _answer(
-    context: Services, event: Event, sale: Sale, buyers: Sequence[UUID], now: datetime
-) -> Response[RehearsalView]:
-    tokens = context.accounts.tokens
-    session_id = new_id()  # one for all of them: ending it ends the rehearsal
-    views: list[RehearsalBuyer] = []
-    for number, person_id in enumerate(buyers, start=1):
-        views.append(
-            RehearsalBuyer(show_id("per", person_id), tokens.issue_access(person_id, "buyer", session_id))
-        )
-        if number % _TOKENS_AT_ONCE == 0:
-            await asyncio.sleep(0)
-    _, conditions = sale.conditions_now()
-    view = RehearsalView(
-        show_id("evt", event.event_id),
-        event.title,
-        sum(pool.capacity for pool in sale.pools.values()),
-        [_show_type(terms, sale.currency) for terms in sale.ticket_types.values()],
-        views,
-        now + timedelta(seconds=tokens.options.access_seconds_max),
-        conditions.hold_seconds if conditions.payment == "online" else None,
-        [] if sale.hall is None else list(sale.hall.plan.ids),
-    )
-    return Response(
-        view,
-        status_code=201,
-        headers={"location": f"/v1/events/{view.event_id}", "cache-control": "no-store"},
+def _show(rehearsal: Rehearsal) -> RehearsalView:
+    report = rehearsal.report
+    return RehearsalView(
+        id=show_id("rhs", rehearsal.rehearsal_id),
+        event_id=show_id("evt", rehearsal.event_id),
+        state=rehearsal.state,
+        reason=rehearsal.reason,
+        requested_at=rehearsal.requested_at,
+        started_at=rehearsal.started_at,
+        finished_at=rehearsal.finished_at,
+        copy_id=None if rehearsal.copy_id is None else show_id("evt", rehearsal.copy_id),
+        plan=rehearsal.plan,
+        progress=rehearsal.progress,
+        clean=None if report is None else report.is_clean,
+        report=report,
     )
 
 
-def _show_type(terms: TicketTypeTerms, currency: str) -> RehearsedType:
-    return RehearsedType(
-        show_id("tty", terms.ticket_type_id),
-        terms.name,
-        Money(terms.price_minor, currency),
-        terms.per_booking_max,
-        terms.per_buyer_max,
-        [show_id("pol", pool_id) for pool_id in terms.pool_ids],
+def _show_item(rehearsal: Rehearsal) -> RehearsalListItem:
+    progress, report = rehearsal.progress, rehearsal.report
+    sold = None if progress is None else progress.sold
+    return RehearsalListItem(
+        show_id("rhs", rehearsal.rehearsal_id),
+        rehearsal.state,
+        rehearsal.requested_at,
+        rehearsal.plan,
+        sold if report is None else report.sold,
+        None if report is None else report.is_clean,
     )
 
 
-routes: Final = [rehearse_event, rehearse_fresh_event]
+routes: Final = [start_rehearsal, list_rehearsals, get_rehearsal, stop_rehearsal]

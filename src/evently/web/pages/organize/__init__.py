@@ -16,6 +16,7 @@ bookings  finding bookings; one with its story, and what is done when a buyer ca
 dates     the dates of a series: add, publish, change, cancel
 seats     zones, blocks and the state of every seat of an event
 questions what buyers are asked
+rehearse  rehearsals: started, followed, their reports
 door      what happens at the door, conflicts, the phones that scan, what is allowed
 people    members, roles, invitations
 keys      API keys
@@ -44,6 +45,7 @@ from evently.web.pages.organize import (
     money,
     people,
     questions,
+    rehearse,
     seat_maps,
     seats,
     terms,
@@ -69,6 +71,7 @@ routes: Final = [
     *terms.routes,
     *seats.routes,
     *questions.routes,
+    *rehearse.routes,
     *door.routes,
     *people.routes,
     *keys.routes,

@@ -69,6 +69,7 @@ TABS: Final = (
             Tab("codes", "Codes"),
             Tab("terms", "Terms"),
             Tab("questions", "Questions"),
+            Tab("rehearse", "Rehearse"),
             Tab("copy", "Use it again"),
             Tab("cancel", "Cancel"),
         ),
