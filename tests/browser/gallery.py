@@ -35,6 +35,7 @@ from tests.browser import (
     scenes_evening,
     scenes_own,
     scenes_people,
+    scenes_rehearsing,
     scenes_seats,
 )
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, SETTINGS
@@ -66,6 +67,8 @@ PARTS: Final = {
     "desk": scenes_desk.photograph,
     "door": scenes_door.photograph,
     "seats-desk": scenes_seats.photograph,
+    "evening": scenes_evening.photograph,
+    "rehearse": scenes_rehearsing.photograph,
     "questions": scenes_people.photograph_questions,
     "team": scenes_people.photograph_team,
     "admin": scenes_people.photograph_admin,  # before sales are spread over an hour: an audit finds that
