@@ -67,7 +67,6 @@ PARTS: Final = {
     "desk": scenes_desk.photograph,
     "door": scenes_door.photograph,
     "seats-desk": scenes_seats.photograph,
-    "evening": scenes_evening.photograph,
     "rehearse": scenes_rehearsing.photograph,
     "questions": scenes_people.photograph_questions,
     "team": scenes_people.photograph_team,
