@@ -121,8 +121,9 @@ class RehearsalReport(msgspec.Struct, frozen=True):
     """What came out of a rehearsal. Times are seconds after the opening.
 
     `paid`: bookings paid online; `abandoned`: holds that were never paid. `without_tickets`: buyers who left
-    without any, because it was sold out; `gave_up`: after failed requests. `answers`: requests by their
-    outcome. `findings`: of the comparison of what the buyers were told with the database, and of the audit.
+    without any, because it was sold out; `gave_up`: after failed requests. At most `requests_at_once` requests
+    were under way at a time. `answers`: requests by their outcome. `findings`: of the comparison of what the
+    buyers were told with the database, and of the audit.
     """
 
     title: str
@@ -135,6 +136,7 @@ class RehearsalReport(msgspec.Struct, frozen=True):
     without_tickets: int
     gave_up: int
     requests: int
+    requests_at_once: int
     seconds: float
     sold_out_seconds: float | None
     peak_per_second: float

@@ -127,7 +127,8 @@ class _Started:
 
     async def _rehearse(self) -> RehearsalReport:
         target = Target.parse(self._options.url)
-        client = HttpClient(target, min(self._options.requests_max, raise_file_limit()))
+        at_once = min(self._options.requests_max, raise_file_limit())
+        client = HttpClient(target, at_once)
         try:
             if (await client.exchange(request_for("GET", "/readyz", target))).status != _OK:
                 raise _Ended("failed", "unreachable")
@@ -141,7 +142,7 @@ class _Started:
             *_shown("buyers", compare(rush.journal, records, ticketing)),
             *_shown("database", found),
         ]
-        return _report(title, rush, ticketing.places, records, findings)
+        return _report(title, rush, (ticketing.places, at_once), records, findings)
 
     # Before the sale ----------------------------------------------------------------------------------------
 
@@ -316,8 +317,9 @@ def _shown(audit: Literal["buyers", "database"], findings: Sequence[Finding]) ->
 
 
 def _report(
-    title: str, rush: Rush, places: int, records: ServerRecords, findings: list[RehearsalFinding]
+    title: str, rush: Rush, sizes: tuple[int, int], records: ServerRecords, findings: list[RehearsalFinding]
 ) -> RehearsalReport:
+    places, at_once = sizes
     journal, recording = rush.journal, rush.recording
     line = timeline(recording, journal.sales)
     waits = recording.sorted_latencies(*BOOKING_OUTCOMES)
@@ -334,6 +336,7 @@ def _report(
         without_tickets=len(journal.without_tickets),
         gave_up=journal.gave_up,
         requests=len(recording),
+        requests_at_once=at_once,
         seconds=round(recording.last_answer_at(), 2),
         sold_out_seconds=None if sold_out is None else round(sold_out, 2),
         peak_per_second=round(max(line.booked, default=0.0), 1),

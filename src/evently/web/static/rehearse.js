@@ -33,8 +33,8 @@ function draw(key, columns, names) {
   const line = colour("line");
   const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, font: "12px system-ui" };
   const lines = [
-    { label: names[0], stroke: colour("accent"), width: 2, points: { show: false } },
-    { label: names[1], stroke: colour("warn"), width: 2, dash: [6, 4], points: { show: false } },
+    { label: names[0], stroke: colour("accent"), width: 2, points: { show: false }, spanGaps: true },
+    { label: names[1], stroke: colour("warn"), width: 2, dash: [6, 4], points: { show: false }, spanGaps: true },
   ];
   place.replaceChildren();
   const plot = new uPlot(
@@ -58,7 +58,8 @@ function drawAll() {
   if (line !== null) {
     draw("sold", [line.at, line.sold], ["sold"]);
     draw("answers", [line.at, line.booked, line.refused], ["bookings", "refusals"]);
-    draw("waits", [line.at, line.p50_ms, line.p99_ms], ["half of all", "99 of 100"]);
+    const waits = [line.p50_ms, line.p99_ms].map((each) => each.map((ms) => (ms === 0 ? null : ms))); // nobody booked
+    draw("waits", [line.at, ...waits], ["half of all", "99 of 100"]);
   }
   const curve = known.curve;
   draw("live", [0, 1, 2].map((column) => curve.map((each) => each[column])), ["sold", "refusals"]);

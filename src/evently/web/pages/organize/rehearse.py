@@ -130,7 +130,7 @@ async def start_rehearsal(request: Request, event_id: FromPath[EventId]) -> Page
     """Start a rehearsal."""
     context, form = request.context, await read_form(request)
     typed = Typed(form)
-    spec = _read_spec(typed)
+    spec = _read_spec(typed, context.options.rehearsal_buyers_max)
     if spec is None or typed.errors:
         return await _page(request, event_id, form=form, errors=typed.errors)
     try:
@@ -241,7 +241,7 @@ def _suggested(sale: Sale, buyers_max: int) -> dict[str, str]:
     }
 
 
-def _read_spec(typed: Typed) -> RehearsalSpec | None:
+def _read_spec(typed: Typed, buyers_max: int) -> RehearsalSpec | None:
     """Return what a form asks for; None with errors where it is out of range."""
     form = typed.form
     given: dict[str, Any] = {
@@ -262,14 +262,14 @@ def _read_spec(typed: Typed) -> RehearsalSpec | None:
         return msgspec.convert(given, RehearsalSpec)
     except msgspec.ValidationError as exc:
         field = str(exc).rpartition("`$.")[2].rstrip("`")
-        typed.wrong(field if f"/{field}" in _FIELDS else "main", _range_of(field))
+        typed.wrong(field if f"/{field}" in _FIELDS else "main", _range_of(field, buyers_max))
         return None
 
 
-def _range_of(field: str) -> str:
+def _range_of(field: str, buyers_max: int) -> str:
     """Return what a field of the form takes."""
     return {
-        "buyers": "Enter a number of buyers from 1 on.",
+        "buyers": f"Enter a number of buyers from 1 to {buyers_max:,}.",
         "seconds": f"Enter a number of seconds from 1 to {rehearsing.ARRIVAL_SECONDS_MAX}.",
         "places": "Enter a number of places from 1 to 1,000,000.",
         "abandon_percent": f"Enter a percentage from 0 to {rehearsing.ABANDON_PERCENT_MAX}.",
@@ -350,6 +350,10 @@ def _sentences(rehearsal: Rehearsal) -> list[str]:
         sold += f"; all were taken {_seconds(report.sold_out_seconds)} after the opening"
     half, most = _ms(report.p50_ms), _ms(report.p99_ms)
     said = [f"{sold}.", f"Half of all answers to a booking came within {half}, 99 of 100 within {most}."]
+    said.append(
+        f"At most {words.count(report.requests_at_once, 'request')} were under way at a time, so that real "
+        "buyers go first; waiting for a turn counts."
+    )
     if report.without_tickets:
         said.append(f"{words.count(report.without_tickets, 'buyer')} left without tickets: it was sold out.")
     if report.paid or report.abandoned:
@@ -390,7 +394,11 @@ def _chart(key: str, title: str, note: str, lines: Sequence[tuple[str, str, Sequ
 
     def path(values: Sequence[float]) -> str:
         step = width / max(len(values) - 1, 1)
-        points = [f"{step * at:.1f} {height - height * value / most:.1f}" for at, value in enumerate(values)]
+        points = [
+            f"{step * at:.1f} {height - height * value / most:.1f}"
+            for at, value in enumerate(values)
+            if value or key != "waits"  # where nobody booked, nobody waited
+        ]
         return "M" + "L".join(points) if points else ""
 
     drawn = [Line(name, style, path(values)) for name, style, values in lines]
