@@ -121,9 +121,9 @@ class RehearsalReport(msgspec.Struct, frozen=True):
     """What came out of a rehearsal. Times are seconds after the opening.
 
     `paid`: bookings paid online; `abandoned`: holds that were never paid. `without_tickets`: buyers who left
-    without any, because it was sold out; `gave_up`: after failed requests. At most `requests_at_once` requests
-    were under way at a time. `answers`: requests by their outcome. `findings`: of the comparison of what the
-    buyers were told with the database, and of the audit.
+    without any, because it was sold out; `gave_up`: after failed requests. `requests_at_once`:
+    so many were under way at a time, at most. `answers`: requests by outcome. `findings`: of the comparison
+    of what the buyers were told with the database, and of the audit.
     """
 
     title: str
