@@ -8,8 +8,8 @@
 What only writes to the database is an EFFECT: a figure, a notification with its messages in an outbox, the
 deliveries of webhooks. What else speaks to other hosts is a job: a line in REACTIONS, a line in TASKS, and a
 module that sends; an effect must not wait for a network. The functions of jobs and of the schedule are in
-tasks.py; relay.py delivers the facts; `mail`, `push` and `webhooks` send what is stored in every process; rehearsing.py
-runs rehearsals.
+tasks.py; relay.py delivers the facts; rehearsing.py runs rehearsals; `mail`, `push` and `webhooks` send what
+is stored in every process.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ from alembic import op
 
 from evently.db.migrations.runner import read_revision
 
-revision = "0043"
-down_revision = "0042"
+revision = "0044"
+down_revision = "0043"
 
 
 def upgrade() -> None:
