@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -117,6 +118,21 @@ async def test_a_guest_without_a_code_is_found_by_name(office: BoxOffice) -> Non
     assert "said good" in await member.send(address(door), ticket)
     assert "said bad" in await member.send(address(door), ticket)
     assert "is inside" in await member.read(f"{address(door)}?q=lovelace")
+
+
+async def test_a_guest_who_is_found_by_name_comes_in_at_the_gate_of_the_search(office: BoxOffice) -> None:
+    door = await open_door(office, 1)
+    await door.allow(gates=[{"name": "Stage", "ticket_type_ids": []}, {"name": "Main"}])
+    member = Visitor(office, door.guard)
+    for gate, said in (("Stage", "Another gate admits"), ("Main", "said good")):
+        await member.read(f"{address(door)}?q=lovelace&gate={gate}")
+        found = re.findall(
+            r'name="ticket_id" value="([^"]*)"><input type="hidden" name="gate" value="([^"]*)"', member.text
+        )
+        assert found == [(door.tickets[0]["id"], gate)]
+        assert said in await member.send(address(door), {"ticket_id": found[0][0], "gate": found[0][1]})
+    hostile = await member.read(f'{address(door)}?q=lovelace&gate="><script>alert(1)</script>')
+    assert "<script>alert" not in hostile
 
 
 async def test_names_with_markup_are_text(office: BoxOffice) -> None:

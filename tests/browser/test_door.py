@@ -378,6 +378,23 @@ async def test_without_a_network_the_list_decides_as_the_server_would(
         await expect(page.locator("[data-network]")).to_contain_text("1 to send")
 
 
+async def test_a_guest_who_is_found_by_name_comes_in_at_the_chosen_gate(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    door = await open_door(office, 1)
+    await door.allow(gates=[{"name": "Stage", "ticket_type_ids": []}, {"name": "Main"}])
+    async with opened(browser, server) as page:
+        await enrol(office, door, page)
+        await page.get_by_label("Gate").select_option("Stage")
+        await page.get_by_label("Name, seat or reference").fill("lovelace")
+        await page.get_by_role("button", name="Find").click()
+        await ready(page)
+        await expect(page.get_by_label("Gate")).to_have_value("Stage")
+        await page.get_by_role("button", name="Let in Ada").click()
+        await expect(page.locator(".said")).to_contain_text("Another gate admits")
+    assert await results_of(door) == ["wrong_gate"]
+
+
 async def answered_offline(page: Page, code: str, result: str) -> None:
     await type_code(page, code)
     await expect(answer(page)).to_have_attribute("data-result", result)

@@ -47,6 +47,7 @@ _WORDS: Final = {"good": "In", "warn": "Look", "bad": "Stop"}
 _ON_PAGE_MAX: Final = 5
 Words = Annotated[str, QueryParameter(max_length=100)]
 Code = Annotated[str, QueryParameter(max_length=80)]
+GateQuery = Annotated[str, QueryParameter(max_length=80)]
 
 
 class Saying(NamedTuple):
@@ -137,9 +138,14 @@ class Explanation(msgspec.Struct, frozen=True):
 
 
 @show("/door/{event_id}", **policy(_DOOR))
-async def show_door(request: Request, event_id: FromPath[EventId], q: Words = "") -> Response[str]:
-    """Return the door of an event; with `q`, the tickets of a name, a seat or a reference."""
-    return await _page(request, event_id, searched=q.strip())
+async def show_door(
+    request: Request, event_id: FromPath[EventId], q: Words = "", gate: GateQuery = ""
+) -> Response[str]:
+    """Return the door of an event; with `q`, the tickets of a name, a seat or a reference.
+
+    `gate`: where the person stands who searches.
+    """
+    return await _page(request, event_id, searched=q.strip(), gate=gate.strip() or None)
 
 
 @act("/door/{event_id}", **policy(_DOOR))

@@ -59,6 +59,9 @@ async function begin() {
   addEventListener("offline", () => lose());
   addEventListener("door-store-lost", showBar);
   gate?.addEventListener("change", () => remember("gate", gate.value));
+  for (const other of page.querySelectorAll("form [type=hidden][name=gate]")) {
+    if (other.form !== form) other.form.addEventListener("submit", () => (other.value = gate.value)); // found by name
+  }
   setUpCamera();
   element("undo").addEventListener("submit", onUndo);
   element("undo").querySelector("[data-cancel]").addEventListener("click", () => element("undo-box").close());
