@@ -674,7 +674,9 @@ class Model:
     ) -> set[SalesRefusal]:
         if isinstance(command, OfferTransfer):
             return self._against_offering(command)
-        passing = self.transfers[command.transfer_id]
+        passing = self.transfers.get(command.transfer_id)
+        if passing is None:
+            return {SalesRefusal.TRANSFER_NOT_FOUND}
         match command:
             case AcceptTransfer():
                 if (passing.state, passing.receiver_id) == ("accepted", command.buyer_id):

@@ -56,7 +56,7 @@ from evently.sales.commands.transfers import (
     WithdrawTransfer,
 )
 from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
-from evently.sales.nouns import Booking, WaitlistEntry
+from evently.sales.nouns import Booking, Ticket, WaitlistEntry
 from evently.sales.states import Direction, SettledBy
 from evently.sales.terms import Conditions, Fees, PoolTerms, PromoTerms, RefundWindow, TicketTypeTerms
 from tests.support.halls import SMALL_HALL
@@ -290,19 +290,42 @@ class AnyHistory(RuleBasedStateMachine):
         booking = self._pick(pick, "confirmed")
         ticket = booking.tickets[which % len(booking.tickets)]
         giver_id = giver_id or ticket.holder_id or booking.buyer_id
-        transfer_id = UUID(int=8_000_000 + len(self.offered))
-        self.offered.append(
-            OfferTransfer(
+        self._pass_on(booking, ticket, giver_id, receiver_id)
+
+    def _pass_on(self, booking: Booking, ticket: Ticket, giver_id: UUID, receiver_id: UUID) -> UUID:
+        """Offer a ticket; return the id of the transfer."""
+        transfer_id, address = UUID(int=8_000_000 + len(self.offered)), _address(receiver_id)
+        offer = OfferTransfer(
+            EVENT, booking.booking_id, ticket.ticket_id, transfer_id, giver_id, address, self.starts_at
+        )
+        self.offered.append(offer)
+        self._ask(offer)
+        return transfer_id
+
+    @precondition(lambda self: self.rows.tickets("confirmed"))
+    @rule(pick=picks, which=picks, receiver_id=buyers, at_once=st.booleans(), back=st.booleans())
+    def somebody_gets_a_ticket(
+        self, *, pick: int, which: int, receiver_id: UUID, at_once: bool, back: bool
+    ) -> None:
+        """A short story that chance would seldom tell."""
+        booking = self._pick(pick, "confirmed")
+        ticket = booking.tickets[which % len(booking.tickets)]
+        transfer_id = self._pass_on(booking, ticket, ticket.holder_id or booking.buyer_id, receiver_id)
+        if not at_once:
+            self._decide()
+        self._ask(
+            AcceptTransfer(
                 EVENT,
                 booking.booking_id,
-                ticket.ticket_id,
                 transfer_id,
-                giver_id,
+                receiver_id,
                 _address(receiver_id),
+                ticket.ticket_type_id,
                 self.starts_at,
             )
         )
-        self._ask(self.offered[-1])
+        if back:
+            self._ask(GiveBackTicket(EVENT, booking.booking_id, ticket.ticket_id, receiver_id))
 
     @precondition(lambda self: self.offered)
     @rule(pick=picks, receiver_id=st.none() | st.none() | buyers)
@@ -441,6 +464,20 @@ class AnyHistory(RuleBasedStateMachine):
         self._scan(ticket.ticket_id, ticket.secret, "in", reentry=False)
         if undo:
             self._ask(UndoScan(EVENT, self.scans[-1].scan_id, BUYERS[0], "by mistake"))
+
+    @precondition(lambda self: self.rows.tickets("confirmed"))
+    @rule(pick=picks, ways=st.lists(st.sampled_from(["in", "out", "undo"]), min_size=2, max_size=5))
+    def somebody_comes_and_goes(self, *, pick: int, ways: list[str]) -> None:
+        """A short story that chance would seldom tell."""
+        tickets = self.rows.tickets("confirmed")
+        ticket = tickets[pick % len(tickets)]
+        for way in ["in", *ways]:
+            if way == "undo":
+                self._ask(UndoScan(EVENT, self.scans[-1].scan_id, BUYERS[0], "by mistake"))
+            else:
+                self._scan(
+                    ticket.ticket_id, ticket.secret, "in" if way == "in" else "out", reentry=pick % 3 > 0
+                )
 
     def _scan(self, ticket_id: UUID, secret: bytes, direction: Direction, **more: Any) -> None:
         scan_id = UUID(int=9_000_000 + len(self.scans))
