@@ -18,7 +18,7 @@ from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
 from evently.web.pages.forms import Form, FormError, read_form
 from evently.web.pages.organize.desk import MANAGERS, Desk, open_event, render_desk
-from evently.web.pages.organize.saving import SAVED, save, show_stale
+from evently.web.pages.organize.saving import SAVED, retire, save, show_stale
 from evently.web.pages.organize.typed import Typed, same_version, show_moment, show_share
 from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
@@ -147,16 +147,15 @@ async def retire_code(
     request: Request, event_id: FromPath[EventId], promo_id: FromPath[PromoCodeId]
 ) -> Response[str] | Response[None]:
     """Stop accepting a code."""
-    now, typed = request.context.clock(), Typed(await read_form(request))
+    now = request.context.clock()
 
     async def change(tx: Connection) -> Edited:
         return await organizing.retire_promo_code(tx, event_id, promo_id, now)
 
-    status = await save(request, event_id, typed, {}, change)
-    desk = await open_event(request, event_id)
-    if status != SAVED:
-        return await _list(request, desk, Form([]), typed.errors, status=status)
-    return see_other(f"{desk.event_address}/codes?done=retired")
+    async def show_list(desk: Desk, errors: list[FormError], status: int) -> Response[str]:
+        return await _list(request, desk, Form([]), errors, status=status)
+
+    return await retire(request, event_id, change, show_list, "codes")
 
 
 def _read(

@@ -1,6 +1,7 @@
 """Saving what an editor typed: every error at its field, or both versions when another editor was first.
 
 save          carry out a verb; returns the status of the answer, 0 when it was saved
+retire        stop selling or accepting something for good, and back to its list
 show_stale    the page with both versions: keep mine, or take theirs
 """
 
@@ -17,9 +18,10 @@ from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.organizing import Edited
 from evently.web.edge.context import Response
 from evently.web.edge.problems import PROBLEMS, sentence_of
-from evently.web.pages.forms import Form
-from evently.web.pages.organize.desk import Desk, render_desk
+from evently.web.pages.forms import Form, FormError, read_form
+from evently.web.pages.organize.desk import Desk, open_event, render_desk
 from evently.web.pages.organize.typed import Typed, errors_at
+from evently.web.pages.rendering import see_other
 from evently.web.services import Request
 
 SAVED: Final = 0
@@ -77,6 +79,25 @@ async def save(
         return status
     context.memory.forget(event_id)
     return SAVED
+
+
+async def retire(
+    request: Request,
+    event_id: UUID,
+    change: Callable[[Connection], Awaitable[Edited]],
+    show_list: Callable[[Desk, list[FormError], int], Awaitable[Response[str]]],
+    tab: str,
+) -> Response[str] | Response[None]:
+    """Stop selling or accepting something of an event for good; back to its list, `tab` of the event.
+
+    `show_list`: the list with what is wrong, and the status of the answer.
+    """
+    typed = Typed(await read_form(request))
+    status = await save(request, event_id, typed, {}, change)
+    desk = await open_event(request, event_id)
+    if status != SAVED:
+        return await show_list(desk, typed.errors, status)
+    return see_other(f"{desk.event_address}/{tab}?done=retired")
 
 
 async def show_stale(

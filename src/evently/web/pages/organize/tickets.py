@@ -28,7 +28,7 @@ from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
 from evently.web.pages.forms import Form, FormError, read_form
 from evently.web.pages.organize.desk import MANAGERS, Desk, open_event, render_desk
-from evently.web.pages.organize.saving import SAVED, save, show_stale
+from evently.web.pages.organize.saving import SAVED, retire, save, show_stale
 from evently.web.pages.organize.typed import Typed, same_version, show_moment, show_share
 from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
@@ -210,16 +210,15 @@ async def retire_type(
     request: Request, event_id: FromPath[EventId], ticket_type_id: FromPath[TicketTypeId]
 ) -> Response[str] | Response[None]:
     """Stop selling a ticket type for good."""
-    now, typed = request.context.clock(), Typed(await read_form(request))
+    now = request.context.clock()
 
     async def change(tx: Connection) -> Edited:
         return await organizing.retire_ticket_type(tx, event_id, ticket_type_id, now)
 
-    status = await save(request, event_id, typed, {}, change)
-    desk = await open_event(request, event_id)
-    if status != SAVED:
-        return await _list(request, desk, Form([]), typed.errors, status=status)
-    return see_other(f"{desk.event_address}/tickets?done=retired")
+    async def show_list(desk: Desk, errors: list[FormError], status: int) -> Response[str]:
+        return await _list(request, desk, Form([]), errors, status=status)
+
+    return await retire(request, event_id, change, show_list, "tickets")
 
 
 def _read(typed: Typed, desk: Desk, sale: Sale, before: TicketTypeTerms | None = None) -> dict[str, Any]:
