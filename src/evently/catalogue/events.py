@@ -9,6 +9,7 @@ nothing.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -26,6 +27,8 @@ from evently.kit.ids import NO_ID
 
 sql: Final = load_queries(__name__)
 
+_LIKE: Final = re.compile(r"[\\%_]")  # what has a meaning in a pattern
+_ESCAPED: Final = r"\\\g<0>"
 # The fields of `EventTerms` that are columns: a wall time is stored as an instant
 _WRITTEN: Final = [name for name in EventTerms.__struct_fields__ if not name.endswith("_local")]
 
@@ -209,6 +212,15 @@ async def find_events(database: Database | Connection, event_ids: Iterable[UUID]
         row["event_id"]: read_event(row)
         for row in await database.fetch(*sql.find_events(event_ids=list(event_ids)))
     }
+
+
+async def find_titled(
+    database: Database, organizer_id: UUID, words: Sequence[str], now: datetime, limit: int
+) -> list[Event]:
+    """Return events of an organizer whose titles contain all words: those ahead first, the soonest first."""
+    patterns = [f"%{_LIKE.sub(_ESCAPED, word)}%" for word in words]
+    query = sql.find_titled(organizer_id=organizer_id, patterns=patterns, now=now, limit=limit)
+    return [read_event(row) for row in await database.fetch(*query)]
 
 
 async def list_events_to_remind(

@@ -25,6 +25,15 @@ SELECT {event}
 FROM events
 WHERE event_id = ANY(:event_ids::uuid[]);
 
+-- name: find_titled
+-- Some events of an organizer whose titles have all patterns: those ahead first, the soonest first, then the
+-- latest. An organizer has a few thousand (events_organizer_ix).
+SELECT {event}
+FROM events
+WHERE organizer_id = :organizer_id AND NOT sandbox AND title ILIKE ALL(:patterns::text[])
+ORDER BY starts_at < :now, abs(extract(EPOCH FROM starts_at - :now)), event_id
+LIMIT :limit;
+
 -- name: lock_event
 -- Read one event for an edit. The lock makes organizers take turns. It is always taken before the sale's.
 SELECT {event}

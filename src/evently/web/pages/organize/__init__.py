@@ -1,6 +1,7 @@
 """The desk: what the members of an organizer see and do, under `/organize`.
 
 desk      the frame of every page: who reads it, with which role, and the pages that the role may open
+find      a page, an event or a booking from one field; Ctrl K
 home      choosing or making an organizer; its home: what is ahead, what was sold, what needs a person
 events    an event at a glance, its checklist, publishing it
 live      the evening of its on-sale, on the same page: its figures, and the stream of them
@@ -39,6 +40,7 @@ from evently.web.pages.organize import (
     editing,
     ending,
     events,
+    find,
     home,
     keys,
     live,
@@ -58,6 +60,7 @@ __all__ = ["routes"]
 
 routes: Final = [
     *home.routes,
+    *find.routes,
     *creating.routes,
     *events.routes,
     *live.routes,
