@@ -465,6 +465,8 @@ def put_ticket_type(session: Session, arguments: Arguments) -> None:
         "tax_basis_points",
         "tax_included",
         "hidden",
+        "needed_ids",
+        "per_needed_max",
     )
     for _, rows in _events(session, [arguments["event_id"]]):
         rows.ticket_types[arguments["ticket_type_id"]] = Row({name: arguments[name] for name in names + more})

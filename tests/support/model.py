@@ -520,6 +520,12 @@ class Model:
                 reasons.add(SalesRefusal.OVER_BOOKING_LIMIT)
             if self._over_limit(command.buyer_id, terms, line.quantity):
                 reasons.add(SalesRefusal.OVER_BUYER_LIMIT)
+            if terms.needed_ids:
+                needed = sum(o.quantity for o in command.lines if o.ticket_type_id in terms.needed_ids)
+                if not needed:
+                    reasons.add(SalesRefusal.ADD_ON_ALONE)
+                elif line.quantity > self._allowed(terms, needed):
+                    reasons.add(SalesRefusal.OVER_BOOKING_LIMIT)
             reasons |= self._out_of_window(terms)
             if set(line.seats or ()) & self._taken_seats():
                 reasons.add(SalesRefusal.SEAT_TAKEN)
@@ -535,6 +541,17 @@ class Model:
             ]
             reasons |= self._against_promo(command.buyer_id, prices)
         return reasons
+
+    def _allowed(self, terms: TicketTypeTerms, needed: int) -> int:
+        """Return how many add-ons may go with so many tickets that they need."""
+        if terms.per_needed_max is not None:
+            return terms.per_needed_max * needed
+        return 100 if needed else 0
+
+    def _too_many(self, tickets: Iterable[Ticket], terms: TicketTypeTerms) -> int:
+        kinds = Counter(ticket.type_id for ticket in tickets)
+        needed = sum(kinds[each] for each in terms.needed_ids)
+        return max(0, kinds[terms.ticket_type_id] - self._allowed(terms, needed))
 
     def _against_promo(self, buyer_id: UUID, prices: Iterable[int]) -> set[SalesRefusal]:
         if self.promo_retired:
@@ -631,13 +648,15 @@ class Model:
         if any(claim.tickets[each].passing for each in there):
             reasons.add(SalesRefusal.NOT_RETURNABLE)
         fresh = {claim.tickets[each].type_id for each in there if claim.tickets[each].returned_at is None}
+        if any(self.ticket_types[type_id].needed_ids for type_id in fresh):
+            reasons.add(SalesRefusal.NOT_RETURNABLE)
         if any(self._for_sale({type_id: 1}) for type_id in fresh):
             reasons.add(SalesRefusal.NOT_SOLD_OUT)
         return reasons
 
     def _against_joining(self, command: JoinWaitlist) -> set[SalesRefusal]:
         terms = self.ticket_types[command.ticket_type_id]
-        reasons = self._late(terms)
+        reasons = self._late(terms) | ({SalesRefusal.ADD_ON_ALONE} if terms.needed_ids else set())
         if command.ticket_type_id in self.retired:
             reasons.add(SalesRefusal.UNKNOWN_TICKET_TYPE)
         if command.quantity > terms.per_booking_max:
@@ -1072,6 +1091,7 @@ class Model:
             self._serve()
 
     def _cancel(self, claim: Claim, ticket_ids: Iterable[UUID], event_starts_at: datetime | None) -> None:
+        ticket_ids = [*ticket_ids, *self._along(claim, ticket_ids)]
         for ticket_id in ticket_ids:
             if (passing := claim.tickets[ticket_id].passing) is not None:
                 self._stop_passing(passing, "withdrawn")
@@ -1081,6 +1101,22 @@ class Model:
         self._set_free(ticket_ids)
         if not claim.tickets:
             self._end(claim, SalesRefusal.ALREADY_CANCELLED)
+
+    def _along(self, claim: Claim, ticket_ids: Iterable[UUID]) -> list[UUID]:
+        """Return the add-ons that go with tickets: the newest that are still their buyer's, and unused."""
+        left = {each: ticket for each, ticket in claim.tickets.items() if each not in set(ticket_ids)}
+        along: list[UUID] = []
+        for terms in self.ticket_types.values():
+            if not terms.needed_ids:
+                continue
+            mine = [
+                each
+                for each, ticket in left.items()
+                if ticket.type_id == terms.ticket_type_id and ticket.holder_id is None and not ticket.entries
+            ]
+            more = self._too_many(left.values(), terms) - self._too_many(claim.tickets.values(), terms)
+            along += mine[len(mine) - more :] if 0 < more < len(mine) else mine if more > 0 else []
+        return along
 
     def _paid_back(self, claim: Claim, ticket: Ticket, event_starts_at: datetime | None) -> int:
         if event_starts_at is None or (

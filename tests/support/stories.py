@@ -9,6 +9,7 @@ with a sale of which a batch loads only the first waiting entry of each quantity
 
     pool hall 10                 type std hall+balcony price=5 max=4 each=2 from=1h until=2h zone=stalls
     type std hidden=y            type std tax=19% tax-on-top=yes
+    type parking lot needs=std+vip per-needed=1 (an add-on)
     open, call-off, call-off keep-door=yes, window 1h 2h, retire std, drop hall
     book A 6                     book A 2 std 1 vip key=k body=other         hold A 6 (for 15 minutes)
     book A 2 seats=A1,A2         book A 2 section=balcony accessible=1       book A 2 promo=FRIENDS
@@ -603,6 +604,8 @@ def _put_type(story: Story, told: Told) -> Command:
         tax_basis_points=_basis_points(options.get("tax", "0%")),
         tax_included="tax-on-top" not in options,
         hidden="hidden" in options,
+        needed_ids=tuple(map(story.id_of, options["needs"].split("+"))) if "needs" in options else (),
+        per_needed_max=told.integer("per-needed"),
     )
     return PutTicketType(EVENT, terms)
 

@@ -66,12 +66,13 @@ from tests.support.stories import EVENT, NOON
 
 EXAMPLES: Final = 200
 EXAMPLES_TO_PROVE: Final = 20_000
-HALL, BALCONY = UUID(int=11), UUID(int=12)
+HALL, BALCONY, GARAGE = UUID(int=11), UUID(int=12), UUID(int=13)
 STANDARD, LIMITED, NESTED, EARLY, SEATED = (UUID(int=number) for number in (21, 22, 23, 24, 25))
+PARKING: Final = UUID(int=26)
 BUYERS: Final = [UUID(int=number) for number in (31, 32, 33)]
 CARDS: Final = [UUID(int=number) for number in (41, 42)]
 PROMO: Final = PromoTerms(UUID(int=51), "TEN", "percent", 1000, uses_max=3, per_buyer_max=2, budget_minor=700)
-POOLS: Final = (PoolTerms(HALL, "hall", 8), PoolTerms(BALCONY, "balcony", 3))
+POOLS: Final = (PoolTerms(HALL, "hall", 8), PoolTerms(BALCONY, "balcony", 3), PoolTerms(GARAGE, "garage", 4))
 SOON, LATER, STARTS = (
     NOON + timedelta(seconds=20),
     NOON + timedelta(minutes=5),
@@ -84,6 +85,9 @@ TICKET_TYPES: Final = (
     TicketTypeTerms(NESTED, "nested", "", 3, 0, 4, (HALL, BALCONY), per_buyer_max=5),
     TicketTypeTerms(EARLY, "early", "", 4, 700, 4, (HALL,), on_sale_at=SOON, off_sale_at=LATER),
     TicketTypeTerms(SEATED, "seated", "", 5, 800, 4, (HALL,), zone="stalls"),
+    TicketTypeTerms(
+        PARKING, "parking", "", 6, 300, 4, (GARAGE,), needed_ids=(STANDARD, SEATED), per_needed_max=1
+    ),
 )
 SEATS: Final = [f"A{number}" for number in range(1, 7)]
 WINDOWS: Final = (RefundWindow(2, 10_000), RefundWindow(1, 5_000))
@@ -138,7 +142,11 @@ class AnyHistory(RuleBasedStateMachine):
 
     def _sell_out(self) -> None:
         """Most of what is interesting happens when nothing is left."""
-        self._ask(PlaceBooking(EVENT, BUYERS[0], (BookingLine(STANDARD, 2), BookingLine(SEATED, 2))))
+        self._ask(
+            PlaceBooking(
+                EVENT, BUYERS[0], (BookingLine(STANDARD, 2), BookingLine(SEATED, 2), BookingLine(PARKING, 3))
+            )
+        )
         self._ask(PlaceBooking(EVENT, BUYERS[1], (BookingLine(NESTED, 2), BookingLine(STANDARD, 2))))
         self._decide()
         for booking in self.rows.bookings.values():
@@ -170,6 +178,20 @@ class AnyHistory(RuleBasedStateMachine):
                 EVENT, buyer_id, lines, hold_seconds, key, repr((lines, hold_seconds, promo)).encode(), promo
             )
         )
+
+    @rule(
+        buyer_id=buyers,
+        needed=st.sampled_from([STANDARD, STANDARD, SEATED, NESTED]),
+        units=st.integers(1, 3),
+        places=st.integers(1, 3),
+    )
+    def place_with_parking(self, *, buyer_id: UUID, needed: UUID, units: int, places: int) -> None:
+        lines = (BookingLine(PARKING, places), BookingLine(needed, units))
+        self._ask(PlaceBooking(EVENT, buyer_id, lines))
+
+    @rule(most=st.sampled_from([None, 1, 2]), needed=st.sampled_from([(STANDARD, SEATED), (STANDARD,)]))
+    def change_what_parking_needs(self, *, most: int | None, needed: tuple[UUID, ...]) -> None:
+        self._ask(PutTicketType(EVENT, replace(TICKET_TYPES[5], needed_ids=needed, per_needed_max=most)))
 
     @rule(buyer_id=buyers, seats=some_seats)
     def place_on_seats(self, buyer_id: UUID, seats: list[str]) -> None:

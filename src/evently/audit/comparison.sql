@@ -44,7 +44,7 @@ WHERE pools.event_id = :event_id;
 -- columns: ticket_type_put
 -- The fields of the fact `TicketTypePut`.
 ticket_type_id, name, price_minor, per_booking_max, per_buyer_max, on_sale_at, off_sale_at, pool_ids, zone,
-tax_basis_points, tax_included, hidden;
+tax_basis_points, tax_included, hidden, needed_ids, per_needed_max;
 
 -- name: read_ticket_types
 -- The ticket types of an event, with the columns that the journal records.

@@ -25,7 +25,7 @@ from evently.organizing.edits import Edited, write_version
 from evently.organizing.events import terms_of
 from evently.sales import carry_out
 from evently.sales.commands.sale_terms import SetUpSale
-from evently.sales.reads import Sale, read_sale, read_seating
+from evently.sales.reads import Sale, read_sale, read_seating, without_lone_add_ons
 from evently.sales.terms import PoolTerms, TicketTypeTerms
 
 
@@ -85,7 +85,7 @@ async def copy_event(
     await catalogue.insert_event(tx, made, terms, venue.place, sale.currency, now, series_id=series_id)
     command = await set_up_copy(tx, sale, made, (on_sale_at, off_sale_at), moved=moved)
     edited = await write_version(tx, (await carry_out(tx, command, now)).sale, now, versions=0)
-    sold = [each.ticket_type_id for each in sale.ticket_types.values() if not each.retired]
+    sold = [each.ticket_type_id for each in types_to_copy(sale)]
     types = dict(zip(sold, [each.ticket_type_id for each in command.ticket_types], strict=True))
     await questions.copy_questions(tx, event_id, made, types, now)
     return edited
@@ -99,13 +99,14 @@ async def set_up_copy(
     *,
     capacities: Callable[[Sequence[int]], Sequence[int]] | None = None,
     moved: Callable[[datetime], datetime] | None = None,
+    add_ons: bool = True,
 ) -> SetUpSale:
     """Return the command that sets up a copy of a sale: seats, conditions, pools, ticket types that are sold.
 
     `capacities`: those of the copy's pools, from the original's. `moved`: an instant of the copy, from one of
-    the original; None: its ticket types are on sale as long as the event.
+    the original; None: its ticket types are on sale as long as the event. `add_ons`: whether it has them.
     """
-    sold = [terms for terms in sale.ticket_types.values() if not terms.retired]
+    sold = [terms for terms in types_to_copy(sale) if add_ons or not terms.needed_ids]
     drawn_on = {pool_id for terms in sold for pool_id in terms.pool_ids}
     pools = [pool for pool in sale.pools.values() if pool.pool_id in drawn_on]
     units = [pool.capacity for pool in pools]
@@ -119,26 +120,39 @@ async def set_up_copy(
             PoolTerms(ids[pool.pool_id], pool.name, capacity)
             for pool, capacity in zip(pools, capacities(units) if capacities else units, strict=True)
         ),
-        tuple(_copy_type(terms, ids, moved) for terms in sold),
+        _copy_types(sold, ids, moved),
         conditions if version else None,
         await read_seating(tx, sale.event_id),
     )
 
 
-def _copy_type(
-    terms: TicketTypeTerms, pool_ids: dict[UUID, UUID], moved: Callable[[datetime], datetime] | None
-) -> TicketTypeTerms:
-    on_sale_at, off_sale_at = (
-        None if moved is None or moment is None else moved(moment)
-        for moment in (terms.on_sale_at, terms.off_sale_at)
-    )
-    return replace(
-        terms,
-        ticket_type_id=new_id(),
-        pool_ids=tuple(pool_ids[pool_id] for pool_id in terms.pool_ids),
-        on_sale_at=on_sale_at,
-        off_sale_at=off_sale_at,
-    )
+def types_to_copy(sale: Sale) -> list[TicketTypeTerms]:
+    """Return the ticket types that a copy has: those that are sold, and add-ons of these."""
+    return without_lone_add_ons([terms for terms in sale.ticket_types.values() if not terms.retired])
+
+
+def _copy_types(
+    types: Sequence[TicketTypeTerms],
+    pool_ids: dict[UUID, UUID],
+    moved: Callable[[datetime], datetime] | None,
+) -> tuple[TicketTypeTerms, ...]:
+    ids = {terms.ticket_type_id: new_id() for terms in types}
+
+    def copied(terms: TicketTypeTerms) -> TicketTypeTerms:
+        on_sale_at, off_sale_at = (
+            None if moved is None or moment is None else moved(moment)
+            for moment in (terms.on_sale_at, terms.off_sale_at)
+        )
+        return replace(
+            terms,
+            ticket_type_id=ids[terms.ticket_type_id],
+            pool_ids=tuple(pool_ids[pool_id] for pool_id in terms.pool_ids),
+            needed_ids=tuple(ids[type_id] for type_id in terms.needed_ids if type_id in ids),
+            on_sale_at=on_sale_at,
+            off_sale_at=off_sale_at,
+        )
+
+    return tuple(map(copied, types))
 
 
 def _moved(moment: datetime, before: datetime, after: datetime, zone: ZoneInfo) -> datetime:

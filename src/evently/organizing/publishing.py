@@ -31,6 +31,6 @@ def list_obstacles(
         check_sale_payable(denominations, sale)
     except Refused as exc:
         found.append(exc)
-    if all(terms.retired for terms in sale.ticket_types.values()):
+    if all(terms.retired or terms.needed_ids for terms in sale.ticket_types.values()):
         found.append(Refused(SalesRefusal.NOTHING_TO_SELL))
     return found

@@ -57,7 +57,8 @@ async def copy_for_rehearsal(
 
     `places`: the capacity of all pools together, in the original's proportions; None: as in the original.
     With assigned seating `places` is refused, for the copy has the seats of the hall. `conditions`: those of
-    the copy, from the original's. Refuses `nothing-to-sell`.
+    the copy, from the original's. It has no add-ons: its simulated buyers want tickets. Refuses
+    `nothing-to-sell`.
     """
     original = (await catalogue.find_events(tx, [event_id])).get(event_id)
     if original is None:
@@ -75,7 +76,7 @@ async def copy_for_rehearsal(
     made = new_id()
     scaled = None if places is None else partial(scale, places=places)
     await catalogue.insert_event(tx, made, terms, original.place, sale.currency, now, sandbox=True)
-    command = await set_up_copy(tx, sale, made, (now, starts_at), capacities=scaled)
+    command = await set_up_copy(tx, sale, made, (now, starts_at), capacities=scaled, add_ons=False)
     _, copy = await carry_out(tx, command, now)
     if sale.hall is not None and (blocked := _blocked(sale.hall)):
         _, copy = await carry_out(tx, BlockSeats(made, blocked), now, known=copy)

@@ -22,6 +22,7 @@ from evently.organizing.payable import explain
 from evently.organizing.pools import Capacity, NewPool
 from evently.organizing.ticket_types import (
     NewTicketType,
+    check_add_on,
     check_ticket_type,
     check_zone,
     ticket_type_terms,
@@ -106,6 +107,7 @@ def check_sale(
         check_ticket_type(complaints, f"/ticket_types/{index}", ticket_type, terms.currency)
         _check_pool_names(complaints, f"/ticket_types/{index}/pools", ticket_type, terms)
         check_zone(complaints, f"/ticket_types/{index}/zone", ticket_type.zone, zones)
+        _check_needed(complaints, f"/ticket_types/{index}", ticket_type, terms)
     check_names(complaints, "/pools", [pool.name for pool in terms.pools])
     check_names(complaints, "/ticket_types", [ticket_type.name for ticket_type in terms.ticket_types])
     _check_payable(complaints, terms, denominations)
@@ -146,9 +148,17 @@ def ticket_types_of(
         draft if draft.zone is None else replace(draft, zone=zones[fold_name(draft.zone)])
         for draft in terms.ticket_types
     ]
+    named = list(zip(drafts, ids, strict=False))
+    type_ids = {fold_name(draft.name): type_id for draft, type_id in named}
     return [
-        ticket_type_terms(draft, ticket_type_id, position=position, pool_ids=pool_ids(draft))
-        for position, (ticket_type_id, draft) in enumerate(zip(ids, drafts, strict=False), start=1)
+        ticket_type_terms(
+            draft,
+            type_id,
+            position=position,
+            pool_ids=pool_ids(draft),
+            needed_ids=[type_ids[fold_name(name)] for name in draft.needs],
+        )
+        for position, (draft, type_id) in enumerate(named, start=1)
     ]
 
 
@@ -176,6 +186,18 @@ def _check_capacity(complaints: Complaints, terms: SaleTerms) -> None:
 def _named_pools(terms: SaleTerms) -> tuple[NewPool, ...]:
     """Return the pools that ticket types can name, or that of `capacity`."""
     return terms.pools if terms.capacity is None else (NewPool(_ONLY_POOL, terms.capacity),)
+
+
+def _check_needed(complaints: Complaints, pointer: str, draft: NewTicketType, terms: SaleTerms) -> None:
+    """Note what an add-on cannot need: another name than those of the event, itself, an add-on."""
+    check_add_on(complaints, pointer, draft, is_add_on=bool(draft.needs))
+    types = {fold_name(each.name): each for each in terms.ticket_types}
+    for index, name in enumerate(draft.needs):
+        needed = types.get(fold_name(name))
+        if needed is None or needed is draft:
+            complaints.about(f"{pointer}/needs/{index}", "unknown-ticket-type-name")
+        elif needed.needs:
+            complaints.about(f"{pointer}/needs/{index}", "needs-an-add-on")
 
 
 def _check_pool_names(complaints: Complaints, pointer: str, draft: NewTicketType, terms: SaleTerms) -> None:

@@ -19,7 +19,7 @@ from evently.catalogue import Seen, whichever_version
 from evently.db import Connection
 from evently.kit.complaints import Complaints
 from evently.kit.denominations import Denominations, iso_denomination
-from evently.kit.ids import PoolReference, new_id
+from evently.kit.ids import PoolReference, TicketTypeReference, new_id
 from evently.kit.money import Money
 from evently.kit.shapes import Instant, copy_fields, fields_set, items, number, text
 from evently.kit.visible import fold_name
@@ -32,7 +32,7 @@ from evently.sales import carry_out
 from evently.sales.commands.bookings import UNITS_MAX
 from evently.sales.commands.sale_terms import PutPool, PutTicketType, RetireTicketType
 from evently.sales.reads import Sale
-from evently.sales.terms import POOLS_MAX, BasisPoints, PoolTerms, TicketTypeTerms
+from evently.sales.terms import POOLS_MAX, TICKET_TYPES_MAX, BasisPoints, PoolTerms, TicketTypeTerms
 
 DESCRIPTION_CHARACTERS_MAX: Final = 2_000  # fifty descriptions of this length still fit into a request
 PER_BUYER_MAX: Final = 10_000  # a limit above it limits nobody
@@ -48,6 +48,25 @@ PerBuyer = Annotated[int, number(1, PER_BUYER_MAX, 4)]
 Position = Annotated[int, number(1, POSITION_MAX, 1)]
 PoolNames = Annotated[tuple[str, ...], items(POOLS_MAX, [["Hall"]])]
 PoolIds = Annotated[tuple[PoolReference, ...], items(POOLS_MAX, [["pol_01m7y4ef72ev2sxmcnxfse27zp"]])]
+NeededNames = Annotated[
+    tuple[str, ...],
+    items(
+        TICKET_TYPES_MAX,
+        [[]],
+        "An add-on: sold only together with a ticket of one of these types. None: sold by itself.",
+    ),
+]
+NeededIds = Annotated[
+    tuple[TicketTypeReference, ...],
+    items(
+        TICKET_TYPES_MAX,
+        [[]],
+        "An add-on: sold only together with a ticket of one of these types. None: sold by itself.",
+    ),
+]
+PerNeeded = Annotated[
+    int, number(1, UNITS_MAX, 1, "Of an add-on: so many for each ticket that it needs, in one booking.")
+]
 
 
 class Tax(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,7 +80,7 @@ class TicketTypeDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """A new ticket type. Without a price it is free; without a window it is on sale as long as the event.
 
     `zone`: each ticket has a seat of this price zone. `hidden`: the ticket type is not shown, and is sold
-    only with a promo code that names it.
+    only with a promo code that names it. `per_needed_max`: of an add-on; null: no limit.
     """
 
     name: PartName
@@ -74,6 +93,7 @@ class TicketTypeDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     zone: ZoneName | None = None
     tax: Tax | None = None
     hidden: bool = False
+    per_needed_max: PerNeeded | None = None
 
 
 class NewTicketType(TicketTypeDraft, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,21 +103,25 @@ class NewTicketType(TicketTypeDraft, frozen=True, kw_only=True, forbid_unknown_f
 
     It can also be left out with a zone: the pool then has the zone's name and as many units as the zone has
     seats, and is created unless the event has a pool of this name.
+
+    `needs` makes it an add-on, such as parking: it names other ticket types of the event.
     """
 
     pools: PoolNames = ()
+    needs: NeededNames = ()
 
 
 class AddedTicketType(TicketTypeDraft, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new ticket type. `pool_ids`: each ticket takes a unit of these; optional if there is one pool."""
 
     pool_ids: PoolIds = ()
+    needed_ids: NeededIds = ()
 
 
 class TicketTypeChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Changes of a ticket type. A price of null makes it free; a new price is for later bookings.
 
-    The pools of a ticket type cannot change once the event is published.
+    The pools of a ticket type cannot change once the event is published, and it cannot become an add-on then.
     """
 
     name: PartName | UnsetType = UNSET
@@ -112,6 +136,8 @@ class TicketTypeChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     hidden: bool | UnsetType = UNSET
     position: Position | UnsetType = UNSET
     pool_ids: PoolIds | UnsetType = UNSET
+    needed_ids: NeededIds | UnsetType = UNSET
+    per_needed_max: PerNeeded | UnsetType | None = UNSET
 
 
 async def add_ticket_type(
@@ -139,9 +165,14 @@ async def add_ticket_type(
     complaints = Complaints()
     complaints.check("", draft)
     _check_in_sale(complaints, draft, pool_ids, sale, _visible_names(sale))
+    _check_needed(complaints, draft, draft.needed_ids, sale, None)
     complaints.refuse_if_any()
     made = ticket_type_terms(
-        replace(draft, zone=zone), new_id(), position=min(last + 1, POSITION_MAX), pool_ids=pool_ids
+        replace(draft, zone=zone),
+        new_id(),
+        position=min(last + 1, POSITION_MAX),
+        pool_ids=pool_ids,
+        needed_ids=draft.needed_ids,
     )
     check_payable(complaints, "/price", denominations, sale, ticket_types=[made])
     complaints.refuse_if_any()
@@ -159,7 +190,8 @@ async def change_ticket_type(
 ) -> Edited:
     """Change a ticket type for later bookings.
 
-    Refuses `pool-in-use` for other pools once the event is published.
+    Refuses `pool-in-use` for other pools once the event is published. What is sold by itself no more needs no
+    limit: without `needed_ids`, `per_needed_max` falls away.
     """
     event, sale = await lock_for_edit(tx, event_id, seen)
     before = get_part(sale.ticket_types, ticket_type_id)
@@ -167,11 +199,15 @@ async def change_ticket_type(
     placed = {
         "position": changed.pop("position", before.position),
         "pool_ids": changed.pop("pool_ids", before.pool_ids),
+        "needed_ids": changed.pop("needed_ids", before.needed_ids),
     }
     draft = replace(_draft_of(before, sale.currency), **changed)
+    if not placed["needed_ids"] and "per_needed_max" not in changed:
+        draft = replace(draft, per_needed_max=None)
     complaints = Complaints()
     complaints.check("", changes)
     _check_in_sale(complaints, draft, placed["pool_ids"], sale, _visible_names(sale, ticket_type_id))
+    _check_needed(complaints, draft, placed["needed_ids"], sale, before)
     complaints.refuse_if_any()
     zone, _ = _find_zone(sale, draft.zone)
     after = ticket_type_terms(replace(draft, zone=zone), ticket_type_id, **placed, retired=before.retired)
@@ -210,6 +246,14 @@ def check_ticket_type(complaints: Complaints, pointer: str, draft: TicketTypeDra
     check_window(complaints, pointer, draft.on_sale_at, draft.off_sale_at)
 
 
+def check_add_on(complaints: Complaints, pointer: str, draft: TicketTypeDraft, *, is_add_on: bool) -> None:
+    """Note what an add-on, or what no add-on, cannot have."""
+    if is_add_on and draft.zone is not None:
+        complaints.about(f"{pointer}/zone", "seats-of-add-on")
+    if not is_add_on and draft.per_needed_max is not None:
+        complaints.about(f"{pointer}/per_needed_max", "only-of-add-on")
+
+
 def check_zone(complaints: Complaints, pointer: str, zone: str | None, zones: Iterable[str]) -> None:
     """Note that a ticket type names a zone that the seating does not have."""
     if zone is not None and fold_name(zone) not in set(map(fold_name, zones)):
@@ -222,6 +266,7 @@ def ticket_type_terms(
     *,
     position: int,
     pool_ids: Sequence[UUID],
+    needed_ids: Sequence[UUID] = (),
     retired: bool = False,
 ) -> TicketTypeTerms:
     """Return a ticket type without complaints as sales takes it."""
@@ -233,6 +278,7 @@ def ticket_type_terms(
         position=position,
         price_minor=0 if draft.price is None else draft.price.amount,
         pool_ids=tuple(dict.fromkeys(pool_ids)),
+        needed_ids=tuple(dict.fromkeys(needed_ids)),
         on_sale_at=utc(draft.on_sale_at),
         off_sale_at=utc(draft.off_sale_at),
         retired=retired,
@@ -282,6 +328,29 @@ def _check_in_sale(
         if pool_id not in sale.pools:
             complaints.about(f"/pool_ids/{index}", "unknown-pool")
     check_zone(complaints, "/zone", draft.zone, () if sale.hall is None else sale.hall.zones)
+
+
+def _check_needed(
+    complaints: Complaints,
+    draft: TicketTypeDraft,
+    needed_ids: Sequence[UUID],
+    sale: Sale,
+    before: TicketTypeTerms | None,
+) -> None:
+    """Note what keeps a ticket type from needing others. `before`: as it is; None: it is new."""
+    check_add_on(complaints, "", draft, is_add_on=bool(needed_ids))
+    for index, type_id in enumerate(needed_ids):
+        terms = sale.ticket_types.get(type_id)
+        if terms is None or terms is before:
+            complaints.about(f"/needed_ids/{index}", "unknown-ticket-type")
+        elif terms.needed_ids:
+            complaints.about(f"/needed_ids/{index}", "needs-an-add-on")
+    if not needed_ids or before is None:
+        return
+    if any(before.ticket_type_id in other.needed_ids for other in sale.ticket_types.values()):
+        complaints.about("/needed_ids", "needed-itself")
+    if sale.state != "closed" and not before.needed_ids:
+        complaints.about("/needed_ids", "sold-by-itself")
 
 
 def _visible_names(sale: Sale, except_id: UUID | None = None) -> list[str]:

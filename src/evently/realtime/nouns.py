@@ -10,7 +10,7 @@ import msgspec
 
 from evently import sales
 from evently.kit.ids import show_id
-from evently.sales.reads import OnSaleState, state_of, state_of_sale
+from evently.sales.reads import OnSaleState, state_of_sale, states_of
 
 EndReason: TypeAlias = Literal["cancelled", "ended", "stopping"]
 
@@ -95,14 +95,16 @@ class Availability(NamedTuple):
 
 def show_types(glance: sales.Glance, now: datetime) -> list[TicketTypeAvailability]:
     """Return how many tickets of each type can be booked now, and whether they are on sale."""
+    types = [(terms, glance.available[terms.ticket_type_id]) for terms in glance.types]
+    states = states_of(glance, types, now)
     return [
         TicketTypeAvailability(
             show_id("tty", terms.ticket_type_id),
-            units := glance.available[terms.ticket_type_id],
+            units,
             glance.releases.get(terms.ticket_type_id),
-            state_of(glance, terms, units, now),
+            states[terms.ticket_type_id],
         )
-        for terms in glance.types
+        for terms, units in types
     ]
 
 

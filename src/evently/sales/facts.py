@@ -98,6 +98,8 @@ class TicketTypePut(_Fact, frozen=True):
     tax_basis_points: int = 0
     tax_included: bool = True
     hidden: bool = False
+    needed_ids: tuple[UUID, ...] = ()
+    per_needed_max: int | None = None
 
 
 class TicketTypeRetired(_Fact, frozen=True):

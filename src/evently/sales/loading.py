@@ -18,7 +18,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from evently.db import Connection, Record, load_queries
+from evently.db import Connection, Database, Record, load_queries
 from evently.sales.commands import Command, Needs
 from evently.sales.commands.bookings import OutsideRefund
 from evently.sales.facts import chain, decode_facts
@@ -55,6 +55,7 @@ sql: Final = load_queries(__name__)
 DUE_MAX: Final = 500
 # Journal rows that a hall in memory follows. One that has missed more is loaded again, which costs no more.
 NEWS_ROWS_MAX: Final = 1_000
+_LISTS_OF_TYPE: Final = [TicketTypeTerms.__struct_fields__.index(name) for name in ("pool_ids", "needed_ids")]
 
 _decode_booking: Final = msgspec.msgpack.Decoder(Booking).decode
 _PAYMENT_NAME: Final = msgspec.msgpack.encode("payment")
@@ -99,13 +100,18 @@ async def load_sales(connection: Connection, sales: Sequence[Sale], remembered: 
 
 async def load_prices(connection: Connection, sale: Sale, batch: Batch, buyer_id: UUID | None) -> None:
     """Load what a quote needs: ticket types, conditions, promo codes and a buyer's uses of them."""
-    for _, *terms in await connection.fetch(*sql.load_ticket_types(event_ids=[sale.event_id])):
-        sale.ticket_types[terms[0]] = _read_terms(terms)
+    sale.ticket_types |= await load_ticket_types(connection, sale.event_id)
     if sale.extras & HAS_CONDITIONS:
         await _load_conditions(connection, {sale.event_id: sale})
     if buyer_id is not None and sale.extras & HAS_PROMOS:
         await _load_promos(connection, {sale.event_id: sale})
         batch.promo_uses = await load_promo_uses(connection, sale.event_id, buyer_id)
+
+
+async def load_ticket_types(connection: Connection | Database, event_id: UUID) -> dict[UUID, TicketTypeTerms]:
+    """Return the ticket types of an event by id, in the order of its page."""
+    rows = await connection.fetch(*sql.load_ticket_types(event_ids=[event_id]))
+    return {terms[0]: _read_terms(terms) for _, *terms in rows}
 
 
 async def load_promo_uses(
@@ -118,10 +124,10 @@ async def load_promo_uses(
 
 def _read_terms(row: Sequence[Any]) -> TicketTypeTerms:
     """Return a ticket type from the columns `ticket_type`."""
-    ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, *rest = row
-    return TicketTypeTerms(
-        ticket_type_id, name, description, position, price_minor, per_booking_max, tuple(pool_ids), *rest
-    )
+    columns = list(row)
+    for index in _LISTS_OF_TYPE:
+        columns[index] = tuple(columns[index])
+    return TicketTypeTerms(*columns)
 
 
 async def _load_conditions(connection: Connection, sales: Mapping[UUID, Sale]) -> None:

@@ -24,6 +24,8 @@ class SalesRefusal(Refusal):
     SALE_ENDED = "sale-ended"
     EVENT_CANCELLED = "event-cancelled"
     OVER_BOOKING_LIMIT = "over-booking-limit"
+    ADD_ON_ALONE = "add-on-alone"
+    NOT_AN_ADD_ON = "not-an-add-on"
     OVER_BUYER_LIMIT = "over-buyer-limit"
     TOO_MANY_HOLDS = "too-many-holds"
     SOLD_OUT = "sold-out"

@@ -53,7 +53,8 @@ class TicketTypeTerms(msgspec.Struct, frozen=True):
     """A ticket type. A unit takes one unit of each of its pools, and a seat of its zone if it has one.
 
     `hidden`: sold only with a promo code that unlocks it. `tax_included`: tax is in the price, else on top of
-    it.
+    it. `needed_ids`: it is an add-on, sold only together with a ticket of one of these types;
+    `per_needed_max`: at most so many for each of those.
     """
 
     ticket_type_id: UUID
@@ -71,6 +72,8 @@ class TicketTypeTerms(msgspec.Struct, frozen=True):
     tax_basis_points: int = 0
     tax_included: bool = True
     hidden: bool = False
+    needed_ids: tuple[UUID, ...] = ()
+    per_needed_max: int | None = None
 
 
 class Fees(msgspec.Struct, frozen=True):

@@ -31,6 +31,8 @@ from evently.sales.reads.on_sale import (
     public_types,
     state_of,
     state_of_sale,
+    states_of,
+    without_lone_add_ons,
 )
 from evently.sales.reads.payable import Unpayable, find_problem_ticket
 from evently.sales.reads.places import Places, list_places, places_of
@@ -95,6 +97,7 @@ from evently.sales.reads.waitlist import (
     list_waitlist,
     list_waitlists,
 )
+from evently.sales.rules.add_ons import refuse_add_ons
 from evently.sales.rules.pricing import Promise, TicketQuote, cancellable_until, window_at
 from evently.sales.rules.state import Pool, Promo, Refund, Sale, SeatBlock
 
@@ -189,9 +192,12 @@ __all__ = [
     "read_sale",
     "read_seating",
     "read_types_for",
+    "refuse_add_ons",
     "show_states",
     "state_of",
     "state_of_sale",
+    "states_of",
     "sum_outside",
     "window_at",
+    "without_lone_add_ons",
 ]

@@ -63,6 +63,10 @@ class TypeWindow(Protocol):
     def retired(self) -> bool:
         """Whether it is sold no more."""
 
+    @property
+    def needed_ids(self) -> tuple[UUID, ...]:
+        """Of an add-on: the ticket types of which it needs a ticket."""
+
 
 Type = TypeVar("Type", bound=TypeWindow)
 
@@ -80,11 +84,20 @@ class _ListedType(NamedTuple):
     tax_basis_points: int
     tax_included: bool
     retired: bool = False
+    needed_ids: tuple[UUID, ...] = ()
 
 
 def public_types(sale: Sale) -> list[TicketTypeTerms]:
-    """Return the ticket types that everybody sees: neither retired nor hidden."""
-    return [terms for terms in sale.ticket_types.values() if not (terms.retired or terms.hidden)]
+    """Return the ticket types that everybody sees: neither retired nor hidden, and add-ons of these."""
+    return without_lone_add_ons(
+        [terms for terms in sale.ticket_types.values() if not (terms.retired or terms.hidden)]
+    )
+
+
+def without_lone_add_ons(types: Sequence[TicketTypeTerms]) -> list[TicketTypeTerms]:
+    """Return the ticket types without the add-ons of which no needed one is among them."""
+    ids = {terms.ticket_type_id for terms in types}
+    return [terms for terms in types if not terms.needed_ids or not ids.isdisjoint(terms.needed_ids)]
 
 
 def state_of(sale: SaleWindow, terms: TypeWindow, available: int, now: datetime) -> OnSaleState:
@@ -102,11 +115,29 @@ def state_of(sale: SaleWindow, terms: TypeWindow, available: int, now: datetime)
     return "on_sale" if available > 0 else "sold_out"
 
 
+def states_of(
+    sale: SaleWindow, types: Sequence[tuple[TicketTypeTerms, int]], now: datetime
+) -> dict[UUID, OnSaleState]:
+    """Return whether each of these ticket types, with its available units, is on sale.
+
+    An add-on is on sale while one of the types that it needs is, too: else it has the best state of those.
+    """
+    states = {terms.ticket_type_id: state_of(sale, terms, available, now) for terms, available in types}
+    for terms, _ in types:
+        if terms.needed_ids and states[terms.ticket_type_id] == "on_sale":
+            needed = {states[type_id] for type_id in terms.needed_ids if type_id in states}
+            states[terms.ticket_type_id] = next((each for each in _BEST_FIRST if each in needed), "ended")
+    return states
+
+
 def state_of_sale(sale: SaleWindow, types: Iterable[tuple[TypeWindow, int]], now: datetime) -> OnSaleState:
-    """Return whether any of these ticket types, each with its available units, is on sale."""
+    """Return whether any of these ticket types, each with its available units, is on sale.
+
+    Add-ons do not count: nobody can book them when the tickets are sold out.
+    """
     if sale.state == "cancelled":
         return "cancelled"
-    states = {state_of(sale, terms, available, now) for terms, available in types}
+    states = {state_of(sale, terms, available, now) for terms, available in types if not terms.needed_ids}
     return next(
         (state for state in _BEST_FIRST if state in states),
         "ended" if states or now >= sale.off_sale_at else "not_yet_on_sale",
@@ -123,7 +154,7 @@ def has_ended(sale: SaleWindow, terms: TypeWindow, now: datetime) -> bool:
 
 
 def price_from(sale: SaleWindow, types: Sequence[tuple[TypeWindow, int]], now: datetime) -> int | None:
-    """Return the lowest price, in minor units, of the ticket types that can be booked now.
+    """Return the lowest price, in minor units, of the ticket types that can be booked now, add-ons apart.
 
     When none can: the lowest of those that have not ended; when all have ended: the lowest of all. None
     without ticket types. `types` are those that the reader may see, each with its available units: a hidden
@@ -134,6 +165,7 @@ def price_from(sale: SaleWindow, types: Sequence[tuple[TypeWindow, int]], now: d
 
 def candidates(sale: SaleWindow, types: Sequence[tuple[Type, int]], now: datetime) -> list[Type]:
     """Return the ticket types whose lowest price is that of the event, as `price_from` says."""
+    types = [each for each in types if not each[0].needed_ids]
     bookable = [terms for terms, available in types if state_of(sale, terms, available, now) == "on_sale"]
     current = [terms for terms, _ in types if not has_ended(sale, terms, now)]
     return bookable or current or [terms for terms, _ in types]
@@ -141,7 +173,7 @@ def candidates(sale: SaleWindow, types: Sequence[tuple[Type, int]], now: datetim
 
 def lowest_price(types: Iterable[TypeWindow]) -> int | None:
     """Return the lowest price of these ticket types at any time: `price_from` is never below it."""
-    return min((terms.price_minor for terms in types), default=None)
+    return min((terms.price_minor for terms in types if not terms.needed_ids), default=None)
 
 
 async def list_sale_summaries(

@@ -1,7 +1,7 @@
 -- What lists show of sales.
 
 -- name: list_public_types
--- The ticket types of some events that everybody sees, with the state and the window of their sale and the
+-- The ticket types of some events that everybody sees, add-ons apart, with the state and the window of their sale and the
 -- units that their pools and the seats of their zone have left, event by event. Units that are set aside for
 -- a ticket type whose window has ended are left, too.
 SELECT
@@ -48,7 +48,11 @@ SELECT
     )) AS available
 FROM ticket_types
 INNER JOIN sales ON sales.event_id = ticket_types.event_id
-WHERE ticket_types.event_id = ANY(:event_ids::uuid[]) AND NOT ticket_types.retired AND NOT ticket_types.hidden
+WHERE
+    ticket_types.event_id = ANY(:event_ids::uuid[])
+    AND NOT ticket_types.retired
+    AND NOT ticket_types.hidden
+    AND cardinality(ticket_types.needed_ids) = 0
 ORDER BY ticket_types.event_id;
 
 -- name: list_conditions_now

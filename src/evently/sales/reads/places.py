@@ -1,7 +1,8 @@
 """How full an event is: the places of its pools, each counted once.
 
 A pool that only limits a part of another pool has no places of its own: 100 early birds in a hall of 500 are
-500 places. It is such a part when every ticket type that draws on it also draws on the other pool.
+500 places. It is such a part when every ticket type that draws on it also draws on the other pool. A pool of
+add-ons alone has none either: a locker is not a place.
 """
 
 from __future__ import annotations
@@ -33,11 +34,12 @@ class Places(NamedTuple):
 
 
 class CountedPool(NamedTuple):
-    """A pool with its counters, and the ticket types that draw on it."""
+    """A pool with its counters, and the ticket types that draw on it; `for_add_ons`: only add-ons do."""
 
     pool_id: UUID
     places: Places
     ticket_type_ids: frozenset[UUID]
+    for_add_ons: bool = False
 
 
 async def list_places(database: Database | Connection, event_ids: Sequence[UUID]) -> dict[UUID, Places]:
@@ -49,6 +51,7 @@ async def list_places(database: Database | Connection, event_ids: Sequence[UUID]
                 row["pool_id"],
                 Places(row["capacity"], row["held"], row["sold"], row["set_aside"]),
                 frozenset(row["ticket_type_ids"]),
+                row["for_add_ons"],
             )
             for row in group
         )
@@ -58,13 +61,16 @@ async def list_places(database: Database | Connection, event_ids: Sequence[UUID]
 
 def places_of(sale: Sale) -> Places:
     """Return the places of a sale that was read."""
+    drawn_on = {
+        pool_id: [terms for terms in sale.ticket_types.values() if pool_id in terms.pool_ids]
+        for pool_id in sale.pools
+    }
     return count_places(
         CountedPool(
             pool.pool_id,
             Places(pool.capacity, pool.held, pool.sold, pool.set_aside),
-            frozenset(
-                terms.ticket_type_id for terms in sale.ticket_types.values() if pool.pool_id in terms.pool_ids
-            ),
+            frozenset(terms.ticket_type_id for terms in drawn_on[pool.pool_id]),
+            bool(drawn_on[pool.pool_id]) and all(terms.needed_ids for terms in drawn_on[pool.pool_id]),
         )
         for pool in sale.pools.values()
     )
@@ -72,7 +78,7 @@ def places_of(sale: Sale) -> Places:
 
 def count_places(pools: Iterable[CountedPool]) -> Places:
     """Return the sum of the pools that are not part of another one."""
-    counted = list(pools)
+    counted = [pool for pool in pools if not pool.for_add_ons]
     whole = [pool.places for pool in counted if not any(_is_part(pool, other) for other in counted)]
     return Places(*(sum(values) for values in zip(*whole, strict=True)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -23,7 +23,8 @@ from evently.sales.reads.bookings import (
     list_upcoming_with_tickets,
     locate_booking,
 )
-from evently.sales.reads.sale import find_sale, read_head, unlocked_by
+from evently.sales.reads.sale import find_sale, list_ticket_types, read_head, unlocked_by
+from evently.sales.rules.add_ons import refuse_add_ons, with_add_ons
 from evently.sales.rules.bookings import (
     chosen_tickets,
     is_paid_at_door,
@@ -87,12 +88,13 @@ class CancellationPreview(msgspec.Struct, frozen=True):
 
 
 class CancellationQuote(msgspec.Struct, frozen=True):
-    """What cancelling these tickets of a booking would refund."""
+    """What cancelling these tickets of a booking would refund. `add_on_ids`: its tickets that are add-ons."""
 
     booking: Booking
     tickets: list[TicketQuote]
     conditions: Conditions
     promise: Promise
+    add_on_ids: frozenset[UUID] = frozenset()
 
 
 def price_to_buyers(sale: Sale, terms: TicketTypeTerms) -> int:
@@ -160,7 +162,8 @@ async def find_cancellation_quote(
     )
     reschedulings = await list_reschedulings(database, [booking.event_id])
     promise = promise_to(booking, conditions, reschedulings[booking.event_id], location.event_starts_at)
-    quote = quote_cancelled_tickets(booking, conditions, ticket_ids, promise, now)
+    types = await _types_of(database, booking)
+    quote = quote_cancelled_tickets(booking, types, conditions, ticket_ids, promise, now)
     if isinstance(quote, No):
         raise quote.as_error()
     return quote
@@ -206,14 +209,26 @@ async def preview_cancellation(
     location = await locate_booking(database, booking_id)
     if location.event_id != event_id:
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    preview = preview_cancelled_tickets(await get_booking(database, booking_id), ticket_ids, now)
+    booking = await get_booking(database, booking_id)
+    preview = preview_cancelled_tickets(booking, await _types_of(database, booking), ticket_ids, now)
     if isinstance(preview, No):
         raise preview.as_error()
     return preview
 
 
+async def _types_of(database: Database, booking: Booking) -> Mapping[UUID, TicketTypeTerms]:
+    """Return the ticket types of a booking that may have add-ons; of one with a single type, none are."""
+    type_ids = {ticket.ticket_type_id for ticket in booking.tickets}
+    if len(type_ids) == 1:
+        return {}
+    return await list_ticket_types(database, booking.event_id)
+
+
 def preview_cancelled_tickets(
-    booking: Booking, ticket_ids: tuple[UUID, ...] | None, now: datetime
+    booking: Booking,
+    types: Mapping[UUID, TicketTypeTerms],
+    ticket_ids: tuple[UUID, ...] | None,
+    now: datetime,
 ) -> CancellationPreview | No:
     """Return what cancelling tickets of a booking as its organizer would do, or refuse as it would."""
     if is_due(booking, now):
@@ -223,6 +238,7 @@ def preview_cancelled_tickets(
     chosen = chosen_tickets(booking, ticket_ids, by_buyer=False)
     if isinstance(chosen, No):
         return chosen
+    chosen = with_add_ons(types, booking, chosen)
     total = sum([ticket.total_minor() for ticket in chosen])
     return CancellationPreview(
         booking,
@@ -250,6 +266,8 @@ def quote_booking(
         terms = sale.ticket_types.get(line.ticket_type_id)
         if terms is None or terms.retired or (terms.hidden and not unlocks(promo, terms)):
             return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
+    if no := refuse_add_ons(sale.ticket_types, lines):
+        return no
     discounts = discounts_on(sale, batch, promo, lines) if promo is not None and lines else {}
     if isinstance(discounts, No):
         return discounts
@@ -272,6 +290,7 @@ def quote_booking(
 
 def quote_cancelled_tickets(
     booking: Booking,
+    types: Mapping[UUID, TicketTypeTerms],
     conditions: Conditions,
     ticket_ids: tuple[UUID, ...] | None,
     promise: Promise,
@@ -285,8 +304,17 @@ def quote_cancelled_tickets(
     chosen = chosen_tickets(booking, ticket_ids, by_buyer=True)
     if isinstance(chosen, No):
         return chosen
+    chosen = with_add_ons(types, booking, chosen)
     return CancellationQuote(
-        booking, quote_cancellation(booking, chosen, conditions, promise, now), conditions, promise
+        booking,
+        quote_cancellation(booking, chosen, conditions, promise, now),
+        conditions,
+        promise,
+        frozenset(
+            ticket.ticket_id
+            for ticket in booking.tickets
+            if ticket.ticket_type_id in types and types[ticket.ticket_type_id].needed_ids
+        ),
     )
 
 

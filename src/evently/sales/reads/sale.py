@@ -14,7 +14,7 @@ from evently.kit.errors import Refused
 from evently.kit.ids import NO_ID, new_id
 from evently.sales import loading
 from evently.sales.outcomes import No, SalesRefusal
-from evently.sales.reads.on_sale import public_types
+from evently.sales.reads.on_sale import public_types, without_lone_add_ons
 from evently.sales.rules.promos import find_promo, unlocks
 from evently.sales.rules.state import HAS_SEATING, Batch, Promo, Sale
 from evently.sales.states import SaleState
@@ -63,6 +63,11 @@ async def find_sale(database: Database, event_id: UUID) -> Sale:
         return await read_sale(snapshot, event_id)
 
 
+async def list_ticket_types(database: Database, event_id: UUID) -> dict[UUID, TicketTypeTerms]:
+    """Return the ticket types of an event by id, retired ones included."""
+    return await loading.load_ticket_types(database, event_id)
+
+
 async def read_types_for(
     connection: Connection, sale: Sale, buyer_id: UUID | None, promo_code: str | None, now: datetime
 ) -> list[TicketTypeTerms]:
@@ -70,9 +75,8 @@ async def read_types_for(
 
     `buyer_id` is None for a caller who is not signed in.
     """
-    shown = public_types(sale)
     if promo_code is None:
-        return shown
+        return public_types(sale)
     if sale.state == "closed":
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     batch = Batch(now, new_id, bytes)
@@ -81,7 +85,14 @@ async def read_types_for(
     promo = find_promo(sale, batch, promo_code, buyer_id or NO_ID)
     if isinstance(promo, No):
         raise promo.as_error()
-    return shown + unlocked_by(sale, promo)
+    unlocked = {terms.ticket_type_id for terms in unlocked_by(sale, promo)}
+    return without_lone_add_ons(
+        [
+            terms
+            for terms in sale.ticket_types.values()
+            if not terms.retired and (not terms.hidden or terms.ticket_type_id in unlocked)
+        ]
+    )
 
 
 def unlocked_by(sale: Sale, promo: Promo | None) -> list[TicketTypeTerms]:

@@ -5,6 +5,7 @@ Pure. Uses no line of the rules, so it can contradict them.
     Replay, Contradiction      add the facts in order, then read the state
     state.py                   the replayed state
     bookings.py, money.py      apply facts to bookings, units, seats; to the ledger, refunds, promo codes
+    add_ons.py                 checks that add-ons are sold with what they need
     transfers.py               to the holders and codes of tickets
     exchanges.py               to their seats and codes
     waitlist.py, terms.py      to the waitlist; to what an organizer sets

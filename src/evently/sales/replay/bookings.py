@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from evently.sales import facts
-from evently.sales.replay import money, waitlist
+from evently.sales.replay import add_ons, money, waitlist
 from evently.sales.replay.state import (
     Cancelled,
     Contradiction,
@@ -112,10 +112,11 @@ def _check_terms(sale: ReplayedSale, fact: Placed) -> None:
         raise Contradiction(
             f"{fact.booking_id} has conditions {fact.conditions_version}, of {len(sale.conditions)}"
         )
-    terms = None
+    terms, has_add_ons = None, False
     for ticket_id, type_id, price in fact.tickets:
         if terms is None or terms.ticket_type_id != type_id:
             terms = sale.types[type_id]
+            has_add_ons = has_add_ons or bool(terms.needed_ids)
             if (
                 type_id in sale.retired
                 or at < (terms.on_sale_at or at)
@@ -124,6 +125,8 @@ def _check_terms(sale: ReplayedSale, fact: Placed) -> None:
                 raise Contradiction(f"ticket type {type_id} was not on sale")
         if price != terms.price_minor:
             raise Contradiction(f"ticket {ticket_id} was sold for {price}, not {terms.price_minor}")
+    if has_add_ons:
+        add_ons.check_placed(sale, fact)
 
 
 def confirm(sale: ReplayedSale, fact: facts.HoldConfirmed) -> None:
@@ -182,7 +185,9 @@ def cancel(sale: ReplayedSale, fact: Cancelled) -> None:
     if booking := sale.in_state(fact.booking_id, fact.was):
         if fact.was == "confirmed":
             money.post_cancellation(sale, booking, fact)
+        before = list(booking.tickets.values())
         _void(booking, fact)
+        add_ons.check_cancelled(sale, booking, before, fact)
         if whole == bool(booking.tickets):
             raise Contradiction(f"{fact.booking_id} has {len(booking.tickets)} tickets left")
         if whole:

@@ -8,6 +8,7 @@ batch that fails throws both away. A refusal is a value, never an exception, and
 disturb its neighbours.
 
     placing    place a booking: units, seats, promo codes
+    add_ons    ticket types that need another one in the booking
     waitlist   join, leave, accept an offer
     seats      give an event its seats, block them
     sale_terms what else an organizer sets about a sale

@@ -23,6 +23,7 @@ from evently.sales.commands.bookings import (
 from evently.sales.nouns import Booking, Ticket
 from evently.sales.outcomes import Booked, No, Outcome, SalesRefusal
 from evently.sales.rules import ledger, offers
+from evently.sales.rules.add_ons import with_add_ons
 from evently.sales.rules.moves import (
     claim_seat,
     end_transfer,
@@ -118,6 +119,7 @@ def _replace_tickets(sale: Sale, batch: Batch, booking: Booking) -> Booking:
         returned = tuple([each for each in holder.tickets if each.ticket_id in replaced])
         for each in returned:
             del sale.returned[each.ticket_id]
+        returned = with_add_ons(sale.ticket_types, holder, returned)
         conditions = sale.conditions_of(holder)
         refund_minor = (
             sum([refundable_of(each, conditions) for each in returned])
@@ -201,6 +203,7 @@ def cancel_booking(sale: Sale, batch: Batch, command: CancelBooking) -> Outcome:
     keeps_door = command.keeps_door and command.buyer_id is None
     if keeps_door and sale.pays_door_back() and is_paid_at_door(booking):
         return No(SalesRefusal.EVENT_CANCELLED, "door_money")
+    chosen = with_add_ons(sale.ticket_types, booking, chosen)
     # After this point the cancellation must succeed.
     return Booked(
         void_tickets(
@@ -551,6 +554,8 @@ def not_returnable(sale: Sale, type_id: UUID, now: datetime) -> No | None:
     """Refuse when nobody waits for tickets of a ticket type: nothing is sold now, or others can book it."""
     if no := not_selling(sale, sale.on_sale_at, sale.off_sale_at, now):
         return no
+    if sale.ticket_types[type_id].needed_ids:
+        return No(SalesRefusal.NOT_RETURNABLE, "add_on")
     if sale.available(sale.ticket_types[type_id]) > 0:
         return No(SalesRefusal.NOT_SOLD_OUT, "still_available")
     return None

@@ -11,6 +11,7 @@ from evently.sales.commands.bookings import BookingLine, PlaceBooking
 from evently.sales.nouns import Booking, Ticket
 from evently.sales.outcomes import Booked, No, Outcome, SalesRefusal
 from evently.sales.rules import ledger
+from evently.sales.rules.add_ons import refuse_add_ons
 from evently.sales.rules.moves import (
     make_tickets,
     not_exact,
@@ -45,7 +46,7 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     if isinstance(promo, No):
         return promo
     units_by_pool: dict[UUID, int] = {}
-    seated = False
+    seated = has_add_ons = False
     for line in command.lines:
         terms = sale.ticket_types.get(line.ticket_type_id)
         if terms is None or terms.retired or (terms.hidden and not unlocks(promo, terms)):
@@ -53,15 +54,16 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
         if no := _refuse_line(sale, batch, command.buyer_id, line, terms):
             return no
         seated = seated or terms.zone is not None
+        has_add_ons = has_add_ons or terms.needed_ids != ()
         for pool_id in terms.pool_ids:
             units_by_pool[pool_id] = units_by_pool.get(pool_id, 0) + line.quantity
     assert len({line.ticket_type_id for line in command.lines}) == len(command.lines) > 0, (
         "lines name each ticket type once"
     )
-    for pool_id, units in units_by_pool.items():
-        pool = sale.pools[pool_id]
-        if units > pool.capacity - pool.held - pool.sold - pool.set_aside:
-            return No(SalesRefusal.SOLD_OUT)
+    if has_add_ons and (no := refuse_add_ons(sale.ticket_types, command.lines)):
+        return no
+    if _is_sold_out(sale, units_by_pool):
+        return No(SalesRefusal.SOLD_OUT)
     discounts = _NO_DISCOUNTS if promo is None else discounts_on(sale, batch, promo, command.lines)
     if isinstance(discounts, No):
         return discounts
@@ -76,6 +78,14 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     if promo is not None:
         use_promo(batch, promo, booking)
     return Booked(booking)
+
+
+def _is_sold_out(sale: Sale, units_by_pool: dict[UUID, int]) -> bool:
+    for pool_id, units in units_by_pool.items():
+        pool = sale.pools[pool_id]
+        if units > pool.capacity - pool.held - pool.sold - pool.set_aside:
+            return True
+    return False
 
 
 def _refuse_line(

@@ -24,6 +24,7 @@ from evently.sales.commands.sale_terms import (
 from evently.sales.commands.seats import PutSeating
 from evently.sales.outcomes import Done, No, Outcome, SalesRefusal
 from evently.sales.rules import offers, seats
+from evently.sales.rules.add_ons import not_an_add_on
 from evently.sales.rules.state import DOOR_KEPT, Batch, Pool, Promo, Sale
 from evently.sales.terms import (
     CONDITIONS_MAX,
@@ -57,7 +58,9 @@ def set_up(sale: Sale | None, batch: Batch, command: SetUpSale) -> tuple[Sale, O
     if command.seating is not None:
         parts.append(seats.put_seating(made, batch, PutSeating(command.event_id, command.seating)))
     parts += [put_pool(made, batch, PutPool(command.event_id, pool)) for pool in command.pools]
-    parts += [put_type(made, batch, PutTicketType(command.event_id, terms)) for terms in command.ticket_types]
+    # First those that others need
+    types = sorted(command.ticket_types, key=lambda terms: bool(terms.needed_ids))
+    parts += [put_type(made, batch, PutTicketType(command.event_id, terms)) for terms in types]
     for outcome in parts:
         if isinstance(outcome, No):
             return made, outcome
@@ -101,7 +104,7 @@ def open_sale(sale: Sale, batch: Batch, _command: OpenSale) -> Outcome:
         return No(SalesRefusal.EVENT_CANCELLED)
     if sale.state == "open":
         return Done()
-    if all(terms.retired for terms in sale.ticket_types.values()):
+    if all(terms.retired or terms.needed_ids for terms in sale.ticket_types.values()):
         return No(SalesRefusal.NOTHING_TO_SELL)
     sale.state = "open"
     batch.terms_changed = True
@@ -163,6 +166,7 @@ def put_type(sale: Sale, batch: Batch, command: PutTicketType) -> Outcome:
     # A retired ticket type stays retired
     terms = replace(command.ticket_type, retired=earlier is not None and earlier.retired)
     assert len(set(terms.pool_ids)) == len(terms.pool_ids), "a unit takes one unit of each of its pools"
+    assert terms.per_needed_max is None or terms.needed_ids, "only an add-on has a limit for each needed one"
     if earlier is None and len(sale.ticket_types) >= TICKET_TYPES_MAX:
         return No(SalesRefusal.TOO_MANY_PARTS, "ticket_types", {"count_max": TICKET_TYPES_MAX})
     if not sale.pools.keys() >= set(terms.pool_ids):
@@ -178,6 +182,8 @@ def put_type(sale: Sale, batch: Batch, command: PutTicketType) -> Outcome:
             SalesRefusal.POOL_IN_USE,
             "may_have_sold",
         )
+    if no := not_an_add_on(sale, terms):
+        return no
     sale.ticket_types[terms.ticket_type_id] = terms
     batch.types_changed.add(terms.ticket_type_id)
     batch.serve_waitlist = True  # its window may have changed

@@ -42,6 +42,8 @@ def join_waitlist(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
         return No(SalesRefusal.UNKNOWN_TICKET_TYPE)
     if no := not_selling(sale, None, terms.off_sale_at, batch.now):
         return no
+    if terms.needed_ids:
+        return No(SalesRefusal.ADD_ON_ALONE, "waitlist", {"ticket_type": terms.name})
     if command.quantity > terms.per_booking_max:
         return No(
             SalesRefusal.OVER_BOOKING_LIMIT,

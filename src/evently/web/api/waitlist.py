@@ -156,6 +156,7 @@ class WaitlistSizesView(msgspec.Struct, frozen=True):
         SalesRefusal.OVER_BOOKING_LIMIT,
         SalesRefusal.OVER_BUYER_LIMIT,
         SalesRefusal.ALREADY_WAITING,
+        SalesRefusal.ADD_ON_ALONE,
         SalesRefusal.WAITLIST_FULL,
         SalesRefusal.KEY_REUSED,
     ),

@@ -477,6 +477,7 @@ async def _cancel_page(
         status=status,
         found=found,
         refunds=refunds,
+        add_ons={show_id("tkt", each) for each in quote.add_on_ids} if quote is not None else set(),
         total=Money(sum(each.amount for each in refunds.values()), currency),
         until=until,
         terms=words.refund_terms(quote.conditions, quote.promise.starts_at, zone)

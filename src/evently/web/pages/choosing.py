@@ -26,7 +26,8 @@ from evently.web.edge.context import Response
 from evently.web.edge.idempotency import fingerprint_of
 from evently.web.edge.problems import PROBLEMS, sentence_of
 from evently.web.edge.routing import FromPath
-from evently.web.pages.events import EventOnPage, read_event, recent_event
+from evently.web.pages import words
+from evently.web.pages.events import EventOnPage, TypeOnPage, read_event, recent_event
 from evently.web.pages.forms import Form, FormError, parse_form, read_form
 from evently.web.pages.passkeys import passkey_offer
 from evently.web.pages.rendering import act, new_key, render, see_other, show
@@ -106,6 +107,14 @@ class Choice(msgspec.Struct, frozen=True):
             name = seat.partition(":")[0]
             units[name] = units.get(name, 0) + 1
         return units
+
+
+class AddOnOnPage(NamedTuple):
+    """An add-on that can be chosen, how many are, and how many may be."""
+
+    type: TypeOnPage
+    chosen: int
+    most: int
 
 
 class ChosenLine(NamedTuple):
@@ -211,6 +220,9 @@ async def _show(
         raise Refused(SalesRefusal.EVENT_NOT_FOUND)
     if refused is not None and refused.refusal in _CODE_REFUSALS:
         refused = None
+    wrong = [] if refused is None else _wrong_add_ons(refused, page, choice)
+    if wrong:
+        refused, errors = None, [*errors, *wrong]
     chosen = bool(choice.units())
     if not chosen:
         errors.append(FormError("tickets", "Choose at least one ticket."))
@@ -224,6 +236,9 @@ async def _show(
         chosen=chosen,
         seats=await seats_of(request, page, choice.seats) if choice.seats else [],
         sums=sums if chosen else None,
+        add_ons=_add_ons(page, choice),
+        wrong_add_ons=bool(wrong),
+        pairs=[pair for pair in choice.pairs() if pair[0] not in {each.id for each in page.add_ons}],
         errors=errors,
         no=None if refused is None else _no(refused, page, choice),
         key=new_key() if signed_in and chosen else None,
@@ -234,6 +249,34 @@ async def _show(
         next_query=urlencode({"next": next_address}),
         address=_address(event_id),
     )
+
+
+def _add_ons(page: EventOnPage, choice: Choice) -> list[AddOnOnPage]:
+    """Return the add-ons that can go with what was chosen, and those that were chosen."""
+    units = choice.units()
+    found = []
+    for each in page.add_ons:
+        most = each.most_with(units) if each.state == "on_sale" else 0
+        if most or units.get(each.id):
+            found.append(AddOnOnPage(each, units.get(each.id, 0), most))
+    return found
+
+
+def _wrong_add_ons(refused: Refused, page: EventOnPage, choice: Choice) -> list[FormError]:
+    """Return the errors at the add-ons that were chosen without what they need."""
+    if refused.refusal not in (SalesRefusal.ADD_ON_ALONE, SalesRefusal.OVER_BOOKING_LIMIT):
+        return []
+    units = choice.units()
+    wrong = []
+    for each in page.add_ons:
+        count, most = units.get(each.id, 0), each.most_with(units)
+        needed = words.listed(list(each.needed.values()), "or")
+        if count and not any(units.get(type_id) for type_id in each.needed):
+            text = f"{each.name} is sold only together with {needed}: choose that, too."
+            wrong.append(FormError(each.id, text))
+        elif each.per_needed is not None and count > most:
+            wrong.append(FormError(each.id, f"{each.name}: at most {most} with these tickets."))
+    return wrong
 
 
 class PricedChoice(NamedTuple):
@@ -332,6 +375,10 @@ async def _sums(request: Request, page: EventOnPage, choice: Choice) -> Sums | N
     chosen = [(known[name], quantity) for name, quantity in choice.units().items() if name in known]
     if not chosen:
         return None
+    types = page.sale.ticket_types
+    known_lines = [line for line in choice.lines() if line.ticket_type_id in types]
+    if no := sales.reads.refuse_add_ons(types, known_lines):
+        raise no.as_error()
     currency = page.sale.currency
     _, conditions = page.sale.conditions_now()
     if request.actor.kind == "anonymous":

@@ -8,6 +8,7 @@ page of the choice (`choosing.py`), which has one.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final, NamedTuple
@@ -30,8 +31,8 @@ from evently.sales.reads import (
     public_types,
     read_sale,
     read_types_for,
-    state_of,
     state_of_sale,
+    states_of,
 )
 from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX, TicketTypeTerms
 from evently.web.edge.auth import PUBLIC, policy
@@ -53,7 +54,10 @@ _PARAGRAPH: Final = "\n\n"
 
 
 class TypeOnPage(NamedTuple):
-    """A ticket type as the page offers it. `price` is what a buyer pays, with every fee and tax."""
+    """A ticket type as the page offers it. `price` is what a buyer pays, with every fee and tax.
+
+    `needed`: of an add-on, the names of what it needs, by id; `per_needed`: at most so many for each.
+    """
 
     id: str
     name: str
@@ -68,6 +72,17 @@ class TypeOnPage(NamedTuple):
     per_booking_max: int
     opens: datetime | None  # at the venue
     zone: str | None
+    needed: dict[str, str]
+    per_needed: int | None
+
+    def most_with(self, units: Mapping[str, int]) -> int:
+        """Return how many may be chosen together with so many tickets, by id."""
+        if not self.needed:
+            return self.most
+        tickets = sum(units.get(type_id, 0) for type_id in self.needed)
+        if self.per_needed is None:
+            return self.most if tickets else 0
+        return min(self.most, tickets * self.per_needed)
 
 
 class EventOnPage(NamedTuple):
@@ -94,9 +109,23 @@ class EventOnPage(NamedTuple):
         return [part.strip() for part in self.event.description.split(_PARAGRAPH) if part.strip()]
 
     @property
+    def tickets(self) -> list[TypeOnPage]:
+        """The ticket types that are sold by themselves."""
+        return [each for each in self.types if not each.needed]
+
+    @property
+    def add_ons(self) -> list[TypeOnPage]:
+        """The ticket types that are sold only together with others."""
+        return [each for each in self.types if each.needed]
+
+    def most_of(self, add_on: TypeOnPage) -> int:
+        """Return how many of an add-on may go with as many tickets as there may be."""
+        return add_on.most_with({each.id: each.most for each in self.tickets if each.state == "on_sale"})
+
+    @property
     def cheapest(self) -> Money | None:
-        """The lowest price of the ticket types that can be booked now."""
-        prices = [each.price for each in self.types if each.state == "on_sale"]
+        """The lowest price of the ticket types that can be booked now, add-ons apart."""
+        prices = [each.price for each in self.tickets if each.state == "on_sale"]
         return min(prices, key=lambda price: price.amount, default=None)
 
     @property
@@ -226,6 +255,7 @@ async def read_event(request: Request, event_id: UUID, promo_code: str | None = 
     host = await get_organizer(context.database, event.organizer_id)
     zone = event.place.zone
     public = [(terms, sale.available_at(terms, now)) for terms in public_types(sale)]
+    states = states_of(sale, [(terms, sale.available_at(terms, now)) for terms in types], now)
     _, conditions = sale.conditions_now()
     return EventOnPage(
         event,
@@ -234,7 +264,10 @@ async def read_event(request: Request, event_id: UUID, promo_code: str | None = 
         host.contact_email,
         sale,
         state_of_sale(sale, public, now),
-        [_show_type(sale, terms, event, now) for terms in sorted(types, key=lambda each: each.position)],
+        [
+            _show_type(sale, terms, event, states[terms.ticket_type_id], now)
+            for terms in sorted(types, key=lambda each: each.position)
+        ],
         sale.on_sale_at.astimezone(zone),
         sale.off_sale_at.astimezone(zone),
         event_address(event),
@@ -245,18 +278,24 @@ async def read_event(request: Request, event_id: UUID, promo_code: str | None = 
     )
 
 
-def _show_type(sale: Sale, terms: TicketTypeTerms, event: Event, now: datetime) -> TypeOnPage:
+def _show_type(
+    sale: Sale, terms: TicketTypeTerms, event: Event, state: OnSaleState, now: datetime
+) -> TypeOnPage:
     available = sale.available_at(terms, now)
     price = price_to_buyers(sale, terms)
     capacity = min(sale.pools[pool_id].capacity for pool_id in terms.pool_ids)
-    opens = max([sale.on_sale_at, *([terms.on_sale_at] if terms.on_sale_at else [])])
+    needed = [sale.ticket_types[type_id] for type_id in terms.needed_ids]
+    needed = [each for each in needed if not each.retired]
+    own = terms.on_sale_at or sale.on_sale_at
+    # An add-on is on sale with the first of those that it needs
+    opens = max([sale.on_sale_at, own, *[min(each.on_sale_at or own for each in needed)] * bool(needed)])
     return TypeOnPage(
         show_id("tty", terms.ticket_type_id),
         terms.name,
         terms.description,
         Money(price, sale.currency),
         price != terms.price_minor,
-        state_of(sale, terms, available, now),
+        state,
         available,
         words.few_left(available, capacity),
         words.few_below(capacity),
@@ -264,6 +303,8 @@ def _show_type(sale: Sale, terms: TicketTypeTerms, event: Event, now: datetime) 
         terms.per_booking_max,
         opens.astimezone(event.place.zone),
         terms.zone,
+        {show_id("tty", each.ticket_type_id): each.name for each in needed},
+        terms.per_needed_max,
     )
 
 

@@ -99,9 +99,9 @@ def few_below(capacity: int) -> int:
     return max(_FEW, capacity // _FEW_SHARE)
 
 
-def listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str], joint: str = "and") -> str:
     """Return words in a sentence: `A, B and C`."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return f" {joint} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def refund_terms(conditions: Conditions, starts_at: datetime, zone: ZoneInfo) -> list[str]:

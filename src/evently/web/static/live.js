@@ -113,6 +113,8 @@ function showLive(form) {
   status.className = "unseen";
   status.setAttribute("role", "status");
   form.append(status);
+  form.addEventListener("input", limitAddOns);
+  limitAddOns();
   follow(`${event}/stream?seats=false`, { take: show, ask });
 
   async function ask() {
@@ -175,7 +177,7 @@ function showLive(form) {
   function showType(row, { available, state }) {
     const before = row.dataset.state;
     const count = row.querySelector("[data-count]");
-    const limit = Math.max(0, Math.min(Number(row.dataset.most), available));
+    const limit = mostOf(row, Math.max(0, Math.min(Number(row.dataset.most), available)));
     if (count !== null) {
       count.textContent = available < Number(row.dataset.few) ? `${available} left` : "Available";
     }
@@ -184,12 +186,13 @@ function showLive(form) {
     if (state === before) return;
     row.dataset.state = state;
     const known = state === "on_sale" || state === "sold_out";
-    if (state === "sold_out" && row.querySelector('[data-when="sold_out"]') === null) addWaitlist(row);
+    if (state === "sold_out" && row.dataset.needs === undefined && row.querySelector('[data-when="sold_out"]') === null) addWaitlist(row);
     for (const part of row.querySelectorAll("[data-when]")) part.hidden = part.dataset.when !== state;
     if (!known) offerReload(`${nameOf(row)}: no longer on sale.`);
     if (state === "sold_out") {
       if (input !== null) setMost(input, 0, row);
-      status.textContent = `${nameOf(row)}: sold out. You can join the waitlist.`;
+      const more = row.dataset.needs === undefined ? " You can join the waitlist." : "";
+      status.textContent = `${nameOf(row)}: sold out.${more}`;
     } else if (state === "on_sale" && before === "sold_out") {
       status.textContent = `${nameOf(row)}: tickets are available again.`;
       if (count === null) offerReload(`${nameOf(row)}: tickets are available again.`);
@@ -217,13 +220,41 @@ function showLive(form) {
     input.max = String(most);
     if (Number(input.value) > most) {
       input.value = String(most);
-      if (most > 0) status.textContent = `${nameOf(row)}: only ${most} left, so your choice is ${most} now.`;
+      const why = row.dataset.needs === undefined ? `only ${most} left` : `at most ${most} with these tickets`;
+      if (most > 0 || row.dataset.needs !== undefined) {
+        status.textContent = `${nameOf(row)}: ${why}, so your choice is ${most} now.`;
+      }
     }
     input.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
+  /** Keeps add-ons within what the chosen tickets allow. @param {Event} [event] */
+  function limitAddOns(event) {
+    for (const row of form.querySelectorAll("[data-needs]")) {
+      const input = row.querySelector("input[type=number]");
+      if (input === null || input === event?.target) continue;
+      const most = mostOf(row, Number(row.dataset.limit));
+      if (Number(input.max) !== most) setMost(input, most, row);
+    }
+  }
+
+  /** How many may be chosen now: of an add-on, with the chosen tickets. @param {HTMLElement} row @param {number} limit */
+  function mostOf(row, limit) {
+    if (row.dataset.needs === undefined) return limit;
+    row.dataset.limit = String(limit);
+    const tickets = row.dataset.needs
+      .split(" ")
+      .map((id) => Number(form.querySelector(`[data-type="${CSS.escape(id)}"] input[type=number]`)?.value ?? 0))
+      .reduce((sum, count) => sum + count, 0);
+    const input = row.querySelector("input[type=number]");
+    const words = row.querySelector("[id$=-needs]")?.textContent ?? "";
+    if (input !== null) input.dataset.why = tickets === 0 ? words : "";
+    if (tickets === 0) return 0;
+    return row.dataset.each ? Math.min(limit, tickets * Number(row.dataset.each)) : limit;
+  }
+
   /** @param {HTMLElement} row */
   function nameOf(row) {
-    return row.querySelector("h3")?.textContent ?? "A ticket";
+    return row.querySelector("h3, h4")?.textContent ?? "A ticket";
   }
 }

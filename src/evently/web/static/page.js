@@ -42,7 +42,8 @@ function enhance(stepper) {
   function show() {
     fewer.setAttribute("aria-disabled", String(number() <= Number(input.min)));
     more.setAttribute("aria-disabled", String(number() >= Number(input.max)));
-    more.title = number() >= Number(input.max) ? `${input.max} is the most for one booking` : "";
+    const most = input.dataset.why || `${input.max} is the most for one booking`;
+    more.title = number() >= Number(input.max) ? most : "";
   }
 }
 

@@ -100,7 +100,8 @@ class BookingCancellationPreviewView(msgspec.Struct, frozen=True):
     summary="Quote a cancellation",
     description=(
         "Returns the refund for cancelling the whole booking, or the named tickets, now. The time of the "
-        "cancellation itself decides the refund."
+        "cancellation itself decides the refund. Add-ons that lose with these tickets what they need are "
+        "among `tickets`: they are cancelled with them."
     ),
     tags=["Bookings"],
     responses=problems(*_OWN_CANCELLING, SalesRefusal.TOO_LATE_TO_CANCEL),
@@ -130,7 +131,8 @@ async def quote_cancellation(
     description=(
         "Cancels the whole booking, or the named tickets. A confirmed booking can be cancelled until the "
         "event starts, or until an earlier deadline that the organizer sets. A hold is released. Tickets "
-        "that another person holds now cannot be cancelled: name the others."
+        "that another person holds now cannot be cancelled: name the others. Add-ons that lose what they "
+        "need are cancelled with the tickets that are named."
     ),
     tags=["Bookings"],
     status_code=200,

@@ -28,6 +28,7 @@ _PLACING: Final = (
     SalesRefusal.SALE_ENDED,
     SalesRefusal.EVENT_CANCELLED,
     SalesRefusal.OVER_BOOKING_LIMIT,
+    SalesRefusal.ADD_ON_ALONE,
     SalesRefusal.OVER_BUYER_LIMIT,
     SalesRefusal.TOO_MANY_HOLDS,
     SalesRefusal.SEAT_TAKEN,

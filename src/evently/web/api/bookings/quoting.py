@@ -84,6 +84,8 @@ class QuoteView(msgspec.Struct, frozen=True):
         SalesRefusal.EVENT_NOT_FOUND,
         SalesRefusal.EVENT_CANCELLED,
         SalesRefusal.UNKNOWN_TICKET_TYPE,
+        SalesRefusal.ADD_ON_ALONE,
+        SalesRefusal.OVER_BOOKING_LIMIT,
         SalesRefusal.UNKNOWN_PROMO_CODE,
         SalesRefusal.PROMO_CODE_NOT_VALID,
         SalesRefusal.PROMO_CODE_USED_UP,

@@ -20,13 +20,14 @@ from evently.kit.shapes import copy_fields
 from evently.organizing import Edited, EventChanges, EventCopy
 from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import (
+    OnSaleState,
     Sale,
     price_from,
     public_types,
     read_sale,
     read_types_for,
-    state_of,
     state_of_sale,
+    states_of,
 )
 from evently.sales.terms import TicketTypeTerms
 from evently.seating import Hall
@@ -355,6 +356,7 @@ async def _show_event(
     """Return an event as clients see it, with some of its ticket types."""
     units = [(terms, sale.available_at(terms, now)) for terms in types]
     price_minor = price_from(sale, units, now)
+    states = states_of(sale, units, now)
     venue = await catalogue.get_venue(context.database, event.venue_id)
     host = await get_organizer(context.database, event.organizer_id)
     return copy_fields(
@@ -368,23 +370,28 @@ async def _show_event(
         off_sale_at=sale.off_sale_at,
         sale_state=state_of_sale(sale, units, now),
         price_from=None if price_minor is None else Money(price_minor, sale.currency),
-        ticket_types=[show_type(TypeView, sale, terms, now) for terms in types],
+        ticket_types=[
+            show_type(TypeView, sale, terms, available, states[terms.ticket_type_id])
+            for terms, available in units
+        ],
         conditions=show_to_buyers(sale.conditions_now()[1], sale.currency),
         seating=None if sale.hall is None else show_seating(sale.hall),
     )
 
 
-def show_type(shape: type[Shown], sale: Sale, terms: TicketTypeTerms, now: datetime, **more: Any) -> Shown:
+def show_type(
+    shape: type[Shown], sale: Sale, terms: TicketTypeTerms, available: int, state: OnSaleState, **more: Any
+) -> Shown:
     """Return a ticket type as everybody sees it, or with `more` as its organizer sees it."""
-    available = sale.available_at(terms, now)
     return copy_fields(
         shape,
         terms,
         id=show_id("tty", terms.ticket_type_id),
         price=Money(terms.price_minor, sale.currency),
         tax=TaxView(terms.tax_basis_points, terms.tax_included) if terms.tax_basis_points else None,
-        state=state_of(sale, terms, available, now),
+        state=state,
         available=0 if sale.state == "cancelled" else available,
+        needed_ids=[show_id("tty", type_id) for type_id in terms.needed_ids],
         **more,
     )
 

@@ -99,7 +99,11 @@ class EventBody(NewEvent, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class TypeView(msgspec.Struct, frozen=True):
-    """A ticket type, as buyers see it. `available`: how many could be booked, a moment ago."""
+    """A ticket type, as buyers see it. `available`: how many could be booked, a moment ago.
+
+    An add-on has `needed_ids`: it is sold only together with a ticket of one of these types, at most
+    `per_needed_max` for each (null: no limit). It is on sale while one of these is.
+    """
 
     id: TicketTypeIdText
     name: str
@@ -113,6 +117,8 @@ class TypeView(msgspec.Struct, frozen=True):
     tax: TaxView | None
     state: OnSaleState
     available: int
+    needed_ids: Annotated[list[str], msgspec.Meta(examples=[[]])]
+    per_needed_max: Annotated[int | None, msgspec.Meta(examples=[None])]
 
 
 class HostView(msgspec.Struct, frozen=True):

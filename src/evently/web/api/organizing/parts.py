@@ -5,6 +5,7 @@ Each change leaves a new version of the event, which clients name in `If-Match`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Final, TypeVar
 from uuid import UUID
@@ -16,7 +17,7 @@ from evently.kit.ids import EventId, PoolId, TicketTypeId, show_id
 from evently.kit.shapes import copy_fields
 from evently.organizing import AddedTicketType, Edited, NewPool, PoolChanges, TicketTypeChanges, get_part
 from evently.sales.outcomes import SalesRefusal
-from evently.sales.reads import Pool, Sale, read_sale
+from evently.sales.reads import Pool, Sale, read_sale, states_of
 from evently.sales.terms import TicketTypeTerms
 from evently.web.api.catalogue.events import show_type
 from evently.web.api.catalogue.shapes import OrganizersTypeView, PoolView
@@ -140,7 +141,7 @@ async def list_ticket_types(
     event, sale = await read_event_and_sale(request.context, event_id)
     return answer_part(
         event,
-        PageView([_show_type(request.context, sale, terms) for terms in sale.ticket_types.values()], None),
+        PageView(_show_types(request.context, sale, sale.ticket_types.values()), None),
     )
 
 
@@ -165,7 +166,17 @@ async def get_ticket_type(
     operation_id="addTicketType",
     summary="Add a ticket type",
     tags=[_TYPES],
-    responses=problems(SalesRefusal.TOO_MANY_PARTS, SalesRefusal.EVENT_CANCELLED, SalesRefusal.NO_GATEWAY),
+    description=(
+        "With `needed_ids` it is an add-on, such as parking: it is sold only together with a ticket of one "
+        "of these types, in the same booking. It is cancelled with the last of them, and has neither seats "
+        "nor a waitlist."
+    ),
+    responses=problems(
+        SalesRefusal.TOO_MANY_PARTS,
+        SalesRefusal.NOT_AN_ADD_ON,
+        SalesRefusal.EVENT_CANCELLED,
+        SalesRefusal.NO_GATEWAY,
+    ),
     **policy(MANAGERS),
 )
 async def add_ticket_type(
@@ -189,7 +200,12 @@ async def add_ticket_type(
     description="A new price is for later bookings. The pools cannot change once the event is published.",
     tags=[_TYPES],
     responses=problems(
-        SalesRefusal.POOL_IN_USE, SalesRefusal.EVENT_CANCELLED, SalesRefusal.NO_GATEWAY, 412, 428
+        SalesRefusal.POOL_IN_USE,
+        SalesRefusal.NOT_AN_ADD_ON,
+        SalesRefusal.EVENT_CANCELLED,
+        SalesRefusal.NO_GATEWAY,
+        412,
+        428,
     ),
     **policy(MANAGERS),
 )
@@ -250,8 +266,26 @@ def _show_pool(pool: Pool) -> PoolView:
 
 
 def _show_type(context: Services, sale: Sale, terms: TicketTypeTerms) -> OrganizersTypeView:
-    pool_ids = [show_id("pol", pool_id) for pool_id in terms.pool_ids]
-    return show_type(OrganizersTypeView, sale, terms, context.clock(), pool_ids=pool_ids)
+    needed = [sale.ticket_types[type_id] for type_id in terms.needed_ids]
+    return _show_types(context, sale, [terms, *needed])[0]
+
+
+def _show_types(context: Services, sale: Sale, types: Iterable[TicketTypeTerms]) -> list[OrganizersTypeView]:
+    """Return ticket types as their organizer sees them; those that add-ons need must be among them."""
+    now = context.clock()
+    units = [(terms, sale.available_at(terms, now)) for terms in types]
+    states = states_of(sale, units, now)
+    return [
+        show_type(
+            OrganizersTypeView,
+            sale,
+            terms,
+            available,
+            states[terms.ticket_type_id],
+            pool_ids=[show_id("pol", pool_id) for pool_id in terms.pool_ids],
+        )
+        for terms, available in units
+    ]
 
 
 def answer_part(event: Event, view: View) -> Response[View]:

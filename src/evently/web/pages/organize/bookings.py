@@ -383,6 +383,7 @@ async def _quote(
         refund=Money(preview.refund_minor, booking.currency) if preview else None,
         at_door=Money(preview.at_door_minor, booking.currency) if preview else None,
         counted=words.count(len(chosen), "ticket"),
+        more=bool(ticket_ids) and len(chosen) > len(ticket_ids),
         no=no,
         key=new_key(),
     )

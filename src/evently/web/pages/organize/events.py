@@ -18,8 +18,8 @@ from evently.sales.reads import (
     find_sale,
     places_of,
     price_to_buyers,
-    state_of,
     state_of_sale,
+    states_of,
 )
 from evently.web.edge.auth import policy
 from evently.web.edge.context import Response
@@ -152,15 +152,22 @@ def _checklist(request: Request, event: Event, sale: Sale, now: datetime) -> lis
 
 
 def _types(sale: Sale, now: datetime) -> list[TypeRow]:
-    rows = []
-    for terms in sorted(sale.ticket_types.values(), key=lambda each: each.position):
-        if terms.retired:
-            continue
-        available = sale.available_at(terms, now)
-        price = Money(price_to_buyers(sale, terms), sale.currency)
-        state = state_of(sale, terms, available, now)
-        rows.append(TypeRow(terms.name, price, state, available, terms.hidden, terms.zone))
-    return rows
+    types = [terms for terms in sale.ticket_types.values() if not terms.retired]
+    units = [
+        (terms, sale.available_at(terms, now)) for terms in sorted(types, key=lambda each: each.position)
+    ]
+    states = states_of(sale, units, now)
+    return [
+        TypeRow(
+            terms.name,
+            Money(price_to_buyers(sale, terms), sale.currency),
+            states[terms.ticket_type_id],
+            available,
+            terms.hidden,
+            terms.zone,
+        )
+        for terms, available in units
+    ]
 
 
 routes: Final = [show_event, publish_event]

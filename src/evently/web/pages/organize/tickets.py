@@ -20,7 +20,7 @@ from evently.organizing import (
     TicketTypeChanges,
     get_part,
 )
-from evently.sales.reads import OnSaleState, Pool, Sale, find_sale, price_to_buyers, state_of
+from evently.sales.reads import OnSaleState, Pool, Sale, find_sale, price_to_buyers, states_of
 from evently.sales.terms import TicketTypeTerms
 from evently.web.edge.auth import policy
 from evently.web.edge.context import Response
@@ -43,6 +43,7 @@ _LABELS: Final = {
     "tax_included": "Tax is in the price",
     "per_booking_max": "At most in one booking",
     "per_buyer_max": "At most for one buyer",
+    "per_needed_max": "At most for each of these tickets",
     "hidden": "Hidden",
     "zone": "Zone",
     "on_day": "On sale from",
@@ -58,6 +59,8 @@ _FIELDS: Final = {
     "/tax": "tax",
     "/per_booking_max": "per_booking_max",
     "/per_buyer_max": "per_buyer_max",
+    "/per_needed_max": "per_needed_max",
+    "/needed_ids": "needs",
     "/zone": "zone",
     "/on_sale_at": "on_day",
     "/off_sale_at": "off_day",
@@ -75,7 +78,7 @@ Done = Annotated[str, QueryParameter(max_length=10)]
 
 
 class TypeRow(NamedTuple):
-    """A ticket type in the list. `pays`: what a buyer pays, with every fee and tax."""
+    """A ticket type in the list. `pays`: what a buyer pays, with every fee and tax; `needs`: of an add-on."""
 
     terms: TicketTypeTerms
     address: str
@@ -84,6 +87,7 @@ class TypeRow(NamedTuple):
     state: OnSaleState
     available: int
     pools: list[str]
+    needs: list[str]
 
 
 class PoolRow(NamedTuple):
@@ -176,7 +180,8 @@ async def show_type(
     sale = await find_sale(request.context.database, event_id)
     terms = get_part(sale.ticket_types, ticket_type_id)
     values = _values_of(terms, desk, sale) | {"version": _version(desk)}
-    return await _form(request, desk, sale, Form(list(values.items())), [], terms)
+    needs = [("needs", show_id("tty", type_id)) for type_id in terms.needed_ids]
+    return await _form(request, desk, sale, Form([*values.items(), *needs]), [], terms)
 
 
 @act("/organize/events/{event_id}/tickets/{ticket_type_id}", **policy(MANAGERS))
@@ -235,6 +240,10 @@ def _read(typed: Typed, desk: Desk, sale: Sale, before: TicketTypeTerms | None =
         "per_booking_max": typed.number("per_booking_max") or 10,
         "per_buyer_max": typed.number("per_buyer_max"),
         "hidden": form.text("hidden") == "yes",
+        "needed_ids": tuple(
+            type_id for text in form.all("needs") if (type_id := find_id("tty", text)) is not None
+        ),
+        "per_needed_max": typed.number("per_needed_max"),
         "zone": form.text("zone") or None,
         "on_sale_at": typed.instant("on", desk.zone, None if before is None else before.on_sale_at),
         "off_sale_at": typed.instant("off", desk.zone, None if before is None else before.off_sale_at),
@@ -251,6 +260,7 @@ def _values_of(terms: TicketTypeTerms, desk: Desk, sale: Sale) -> dict[str, str]
         "tax_included": "yes" if terms.tax_included else "",
         "per_booking_max": str(terms.per_booking_max),
         "per_buyer_max": "" if terms.per_buyer_max is None else str(terms.per_buyer_max),
+        "per_needed_max": "" if terms.per_needed_max is None else str(terms.per_needed_max),
         "hidden": "yes" if terms.hidden else "",
         "zone": terms.zone or "",
         **show_moment("on", terms.on_sale_at, desk.zone),
@@ -283,17 +293,20 @@ async def _list(
     assert desk.event is not None, "it was just read"
     sale, now = await find_sale(request.context.database, desk.event.event_id), request.context.clock()
     names = {pool.pool_id: pool.name for pool in sale.pools.values()}
+    kinds = sorted(sale.ticket_types.values(), key=lambda each: each.position)
+    states = states_of(sale, [(terms, sale.available_at(terms, now)) for terms in kinds], now)
     types = [
         TypeRow(
             terms,
             f"{desk.event_address}/tickets/{show_id('tty', terms.ticket_type_id)}",
             Money(terms.price_minor, sale.currency),
             Money(price_to_buyers(sale, terms), sale.currency),
-            state_of(sale, terms, sale.available_at(terms, now), now),
+            states[terms.ticket_type_id],
             sale.available_at(terms, now),
             [names[pool_id] for pool_id in terms.pool_ids],
+            [sale.ticket_types[type_id].name for type_id in terms.needed_ids],
         )
-        for terms in sorted(sale.ticket_types.values(), key=lambda each: each.position)
+        for terms in kinds
     ]
     pools = [
         PoolRow(
@@ -346,9 +359,25 @@ async def _form(
         own=_OWN_POOL,
         zone_options=[("", "No seats: places that are not numbered"), *((zone, zone) for zone in zones)],
         seated=bool(zones),
+        needed=_needed_options(sale, terms),
         opens=sale.on_sale_at.astimezone(desk.zone),
         closes=sale.off_sale_at.astimezone(desk.zone),
     )
+
+
+def _needed_options(sale: Sale, terms: TicketTypeTerms | None) -> list[tuple[str, str]]:
+    """Return what a ticket type may need, by id; nothing when it can be no add-on."""
+    if terms is not None and not terms.needed_ids:
+        is_needed = any(terms.ticket_type_id in other.needed_ids for other in sale.ticket_types.values())
+        if sale.state != "closed" or is_needed:
+            return []
+    return [
+        (show_id("tty", each.ticket_type_id), each.name)
+        for each in sorted(sale.ticket_types.values(), key=lambda each: each.position)
+        if not each.needed_ids
+        and each is not terms
+        and (not each.retired or (terms is not None and each.ticket_type_id in terms.needed_ids))
+    ]
 
 
 routes: Final = [
