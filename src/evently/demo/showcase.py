@@ -142,7 +142,7 @@ async def _add_theatre(tx: Connection, scene: Scene, seat_map_id: UUID) -> UUID:
 async def _add_floor_and_circle(tx: Connection, scene: Scene, seat_map_id: UUID) -> None:
     sale = SaleTerms(
         currency=scene.currency,
-        pools=(NewPool("Floor", 300),),
+        pools=(NewPool("Floor", 300), NewPool("Courtyard", 40)),
         ticket_types=(
             NewTicketType(name="Standing", price=Money(2_800, scene.currency), pools=("Floor",)),
             NewTicketType(name="Circle, seated", price=Money(4_200, scene.currency), zone="Circle"),
@@ -152,6 +152,14 @@ async def _add_floor_and_circle(tx: Connection, scene: Scene, seat_map_id: UUID)
                 pools=("Floor",),
                 hidden=True,
                 per_buyer_max=2,
+            ),
+            NewTicketType(
+                name="Parking in the courtyard",
+                description="From an hour before until midnight.",
+                price=Money(900, scene.currency),
+                pools=("Courtyard",),
+                needs=("Standing", "Circle, seated"),
+                per_needed_max=1,
             ),
         ),
         conditions=_AT_THE_DOOR,
@@ -167,14 +175,15 @@ async def _add_floor_and_circle(tx: Connection, scene: Scene, seat_map_id: UUID)
     event_id = await _publish(
         tx, scene, "Brass on the Floor", text, Category.MUSIC, ("brass", "dance"), 6, sale
     )
-    standing, circle, friends = list((await read_sale(tx, event_id)).ticket_types)
+    standing, circle, friends, parking = list((await read_sale(tx, event_id)).ticket_types)
     unlocks = PromoDraft(code="FRIENDS", kind="unlock", ticket_type_ids=(friends,), uses_max=50)
     await organizing.add_promo_code(tx, event_id, unlocks, _ago(scene, days=19))
     for number in range(60):
-        line = BookingLine(circle if number % 3 == 0 else standing, 1 + number % 3)
+        lines = [BookingLine(circle if number % 3 == 0 else standing, 1 + number % 3)]
+        lines += [BookingLine(parking, 1)] if number % 4 == 0 else []
         await carry_out(
             tx,
-            PlaceBooking(event_id, _buyer(scene, number), (line,)),
+            PlaceBooking(event_id, _buyer(scene, number), tuple(lines)),
             _ago(scene, days=17, minutes=-90 * number),
         )
 

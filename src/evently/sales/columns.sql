@@ -11,7 +11,8 @@ pool_id, name, capacity, held, sold, set_aside;
 -- columns: ticket_type
 ticket_type_id, name, description, position, price_minor, per_booking_max, pool_ids, per_buyer_max,
 on_sale_at,
-off_sale_at, retired, zone, tax_basis_points, tax_included, hidden, needed_ids, per_needed_max;
+off_sale_at, retired, zone, tax_basis_points, tax_included, hidden, needed_ids,
+per_needed_max;
 
 -- columns: promo_code
 promo_id, code, kind, value, ticket_type_ids, uses_max, per_buyer_max, budget_minor, from_at, until_at,

@@ -1,9 +1,9 @@
 -- What lists show of sales.
 
 -- name: list_public_types
--- The ticket types of some events that everybody sees, add-ons apart, with the state and the window of their sale and the
--- units that their pools and the seats of their zone have left, event by event. Units that are set aside for
--- a ticket type whose window has ended are left, too.
+-- The ticket types of some events that everybody sees, add-ons apart, with the state and the window of their
+-- sale and the units that their pools and the seats of their zone have left, event by event. Units that are
+-- set aside for a ticket type whose window has ended are left, too.
 SELECT
     ticket_types.event_id,
     sales.state,

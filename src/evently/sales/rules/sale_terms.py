@@ -64,6 +64,8 @@ def set_up(sale: Sale | None, batch: Batch, command: SetUpSale) -> tuple[Sale, O
     for outcome in parts:
         if isinstance(outcome, No):
             return made, outcome
+    order = [terms.ticket_type_id for terms in command.ticket_types]
+    made.ticket_types = {type_id: made.ticket_types[type_id] for type_id in order}
     return made, Done()
 
 

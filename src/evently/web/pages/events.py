@@ -288,7 +288,7 @@ def _show_type(
     needed = [each for each in needed if not each.retired]
     own = terms.on_sale_at or sale.on_sale_at
     # An add-on is on sale with the first of those that it needs
-    opens = max([sale.on_sale_at, own, *[min(each.on_sale_at or own for each in needed)] * bool(needed)])
+    opens = max(sale.on_sale_at, own, min([each.on_sale_at or own for each in needed], default=own))
     return TypeOnPage(
         show_id("tty", terms.ticket_type_id),
         terms.name,
