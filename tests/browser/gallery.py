@@ -29,6 +29,7 @@ from evently.db import DatabaseOptions
 from evently.kit.errors import Busy, Refused
 from evently.web.edge.refusals import EdgeRefusal
 from tests.browser import (
+    scenes_add_ons,
     scenes_desk,
     scenes_desk_bookings,
     scenes_door,
@@ -57,6 +58,7 @@ HEIGHT_MAX: Final = 2_200  # of a page that is shown as a whole
 # Each part photographs its pages in a browser of its own, with sessions that it makes.
 # The names of its pictures begin with the word here, so that they can be made without all others.
 PARTS: Final = {
+    "add-ons": scenes_add_ons.photograph,
     "ending": scenes_own.photograph_ending,
     "names": scenes_own.photograph_names,
     "passing": scenes_own.photograph_passing,
