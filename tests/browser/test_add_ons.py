@@ -81,14 +81,18 @@ async def test_without_script_the_error_is_at_the_field(
 
 async def test_parking_is_added_to_a_choice(office: BoxOffice, server: Serving, browser: Browser) -> None:
     event = await office.open_event(terms=SALE)
-    standing = (await office.types(event))["Standing"]
+    types = await office.types(event)
+    standing, parking = types["Standing"], types["Parking"]
     async with opened(browser, server) as page:
         await sign_in(office, page.context, server)
+        await page.goto(f"{address(event)}/book?{parking}=1")
+        await expect(page.get_by_label("How many Parking")).to_have_value("1")
         await page.goto(f"{address(event)}/book?{standing}=2")
         await page.get_by_role("button", name="One more Parking").click()
         await page.get_by_role("button", name="Show the price").click()
         await expect(page.get_by_text("1 × Parking")).to_be_visible()
-        await page.get_by_role("button", name="Book, and pay €48").click()
+        await expect(page.locator(".total")).to_contain_text("48")
+        await page.get_by_role("button", name="Book, and pay").click()
         await expect(page.locator(".ticket")).to_have_count(3)
 
 

@@ -233,13 +233,17 @@ function showLive(form) {
     for (const row of form.querySelectorAll("[data-needs]")) {
       const input = row.querySelector("input[type=number]");
       if (input === null || input === event?.target) continue;
-      const most = mostOf(row, Number(row.dataset.limit));
+      const most = mostOf(row, Number(row.dataset.limit), event !== undefined);
       if (Number(input.max) !== most) setMost(input, most, row);
     }
   }
 
-  /** How many may be chosen now: of an add-on, with the chosen tickets. @param {HTMLElement} row @param {number} limit */
-  function mostOf(row, limit) {
+  /**
+   * How many may be chosen now: of an add-on, with the chosen tickets. What was typed before any ticket stays,
+   * until somebody changes the tickets (`strict`).
+   * @param {HTMLElement} row @param {number} limit
+   */
+  function mostOf(row, limit, strict = false) {
     if (row.dataset.needs === undefined) return limit;
     row.dataset.limit = String(limit);
     const tickets = row.dataset.needs
@@ -249,7 +253,7 @@ function showLive(form) {
     const input = row.querySelector("input[type=number]");
     const words = row.querySelector("[id$=-needs]")?.textContent ?? "";
     if (input !== null) input.dataset.why = tickets === 0 ? words : "";
-    if (tickets === 0) return 0;
+    if (tickets === 0) return strict ? 0 : Math.min(limit, Number(input?.value ?? 0));
     return row.dataset.each ? Math.min(limit, tickets * Number(row.dataset.each)) : limit;
   }
 
