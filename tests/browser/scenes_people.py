@@ -96,7 +96,8 @@ async def _name_members(office: BoxOffice) -> None:
     await office.context.database.fetch(
         "UPDATE people SET name = named.name, email = named.email FROM ("
         "SELECT person_id, (ARRAY['Mina Ito', 'Tarek Haddad', 'Ana Costa', 'Jonas Weber'])[1 + number % 4] "
-        "AS name, (ARRAY['mina', 'tarek', 'ana', 'jonas'])[1 + number % 4] || number || '@evently.example' "
+        "AS name, (ARRAY['mina', 'tarek', 'ana', 'jonas'])[1 + number % 4] "
+        "|| right(person_id::text, 4) || '@evently.example' "
         "AS email FROM (SELECT person_id, row_number() OVER (ORDER BY person_id) AS number FROM people "
         "WHERE name = 'Member') AS numbered) AS named WHERE people.person_id = named.person_id"
     )
