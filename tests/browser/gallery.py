@@ -38,6 +38,7 @@ from tests.browser import (
     scenes_people,
     scenes_rehearsing,
     scenes_seats,
+    scenes_webhooks,
 )
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, SETTINGS
 from tests.browser.scenes import Buyer, Scenes, set_scenes
@@ -74,6 +75,7 @@ PARTS: Final = {
     "team": scenes_people.photograph_team,
     "admin": scenes_people.photograph_admin,  # before sales are spread over an hour: an audit finds that
     "evening": scenes_evening.photograph,
+    "webhooks": scenes_webhooks.photograph,
 }
 NOT_THERE: Final = "/events/evt_00000000000000000000000000"
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, expect
 
+from evently import webhooks
 from evently.kit.clock import utc_now
+from evently.kit.ids import show_id
 from evently.questions import add_question
 from evently.sales.terms import Conditions
 from tests.api.test_admin import as_admin, fail_a_job
@@ -18,6 +20,7 @@ from tests.support.box_office import BoxOffice
 from tests.support.desk import address_of, home_of, sign_in_member
 from tests.support.paying import sold_under
 from tests.support.serving import Serving
+from tests.support.webhooks import register
 
 ADMIN = ("", "/people", "/organizers", "/events", "/health", "/jobs", "/audits", "/acts")
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
@@ -31,7 +34,33 @@ async def pages_of(office: BoxOffice, buyer: dict[str, str]) -> list[str]:
             await add_question(tx, event.event_id, each, utc_now())
     booking = (await office.book(event, buyer, 2)).json()
     home = home_of(office)
-    return [f"{address_of(event)}/questions", f"{home}/people", f"{home}/keys", f"/bookings/{booking['id']}"]
+    return [
+        f"{address_of(event)}/questions",
+        f"{home}/people",
+        f"{home}/keys",
+        f"/bookings/{booking['id']}",
+        *await webhooks_of(office, home),
+    ]
+
+
+async def webhooks_of(office: BoxOffice, home: str) -> list[str]:
+    """Return the pages of a webhook: with a message that waits, and one that was given up."""
+    database, now = office.context.database, utc_now()
+    webhook, _ = await register(
+        database, office.venue.organizer_id, "http://127.0.0.1:9/hooks", now, "event.changed"
+    )
+    async with database.transaction() as tx:
+        waiting = await webhooks.log.send_test(tx, webhook.webhook_id, now)
+        given_up = await webhooks.log.send_test(tx, webhook.webhook_id, now)
+        await webhooks.log.skip(tx, webhook.webhook_id, given_up, now)
+        paused = await webhooks.lock_webhook(tx, office.venue.organizer_id, webhook.webhook_id)
+        await webhooks.pause_webhook(tx, paused, now)
+    one = f"{home}/webhooks/{show_id('whk', webhook.webhook_id)}"
+    return [
+        f"{home}/webhooks",
+        one,
+        *[f"{one}/deliveries/{show_id('whd', each)}" for each in (waiting, given_up)],
+    ]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

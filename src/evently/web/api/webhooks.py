@@ -63,7 +63,7 @@ KindName = Literal[
 ]
 Address = Annotated[str, msgspec.Meta(examples=["https://shop.example/hooks/evently"])]
 Description = Annotated[str, msgspec.Meta(examples=["The shop’s stock of programmes"])]
-Kinds = Annotated[list[KindName], msgspec.Meta(examples=[["booking.confirmed", "booking.cancelled"]])]
+Kinds = Annotated[list[KindName], msgspec.Meta(examples=[["event.changed", "event.cancelled"]])]
 PersonalData = Annotated[
     bool,
     msgspec.Meta(
