@@ -37,9 +37,10 @@ fmt: $(VENV)/dev.stamp ## format and mend what can be mended
 openapi: $(VENV)/dev.stamp ## refresh docs/openapi.json, asyncapi.json and postman.json
 	@$(BIN)/evently openapi --write docs
 
-lock: ## renew both lock files (needs uv)
+lock: ## renew the lock files (needs uv)
 	uv pip compile pyproject.toml --universal --generate-hashes --no-header --python-version 3.11 -q --group build -o requirements.lock
 	uv pip compile pyproject.toml --universal --generate-hashes --no-header --python-version 3.11 -q --group build --group dev -o requirements-dev.lock
+	uv pip compile pyproject.toml --universal --generate-hashes --no-header --python-version 3.11 -q --group build --extra redis --extra stripe -c requirements.lock -o deploy/requirements.lock
 
 clean: ## remove what was installed and served here
 	rm -rf $(VENV) var

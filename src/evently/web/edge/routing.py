@@ -18,6 +18,7 @@ A decorator only collects; `router.py` finds routes and calls them, `binding.py`
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,7 +87,7 @@ _MARKERS: Final = (QueryParameter, HeaderParameter, PathParameter, Body)
 
 def annotated(shape: Any, metas: tuple[Any, ...]) -> Any:
     """Return `Annotated[shape, *metas]`, which Python 3.11 cannot spell; without metas, the shape."""
-    return Annotated.__class_getitem__((shape, *metas)) if metas else shape  # type: ignore[attr-defined]
+    return operator.getitem(Annotated, (shape, *metas)) if metas else shape
 
 
 @dataclass(eq=False, kw_only=True)
