@@ -24,7 +24,7 @@ async def photograph(gallery: Gallery, office: BoxOffice, url: str) -> None:
     await gallery.visit("webhooks-none", f"{home}/webhooks", whole=True, narrow=True)
     await page.get_by_role("button", name="Register it").click()
     await gallery.shot("webhooks-wrong", whole=True)
-    await page.get_by_label("Address").fill(ADDRESS)
+    await page.get_by_label("Address", exact=True).fill(ADDRESS)
     await page.get_by_label("Description").fill("The shop’s stock of programmes")
     await page.get_by_label("A booking was confirmed").check()
     await page.get_by_label("A booking was cancelled").check()
