@@ -78,10 +78,11 @@ def evently(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str
 
 
 @contextmanager
-def serving(*arguments: str, limits: str = "", **settings: str) -> Iterator[Serving]:
+def serving(*arguments: str, limits: str = "", source: str = "", **settings: str) -> Iterator[Serving]:
     """Serve, on a free port unless `--port` is given; `database_url` or `data` names a database.
 
     `limits`: commands of the shell, such as `ulimit -n 600`, that run before.
+    `source`: the directory with the code of another version.
     """
     port = () if "--port" in arguments else ("--port", "0")
     command = [sys.executable, "-m", "evently", "serve", *port, *arguments]
@@ -90,7 +91,11 @@ def serving(*arguments: str, limits: str = "", **settings: str) -> Iterator[Serv
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment(**settings)
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=environment(**settings) | ({"PYTHONPATH": source} if source else {}),
         ) as process,
     ):
         try:

@@ -12,7 +12,7 @@ import pytest
 from tests.support.serving import evently
 
 COMMANDS = (
-    *("serve", "work", "migrate", "demo", "admin", "audit"),
+    *("serve", "work", "migrate", "demo", "admin", "audit", "doctor"),
     *("backup", "restore", "rehearse", "seatmap", "openapi"),
 )
 

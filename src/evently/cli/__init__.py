@@ -8,6 +8,7 @@
     evently audit      recompute counters, money and states, and compare them with the stored ones
     evently backup     copy the embedded database, while it sells
     evently restore    make a data directory from a backup, as it was at any moment
+    evently doctor     say what is wrong with this installation, and how to mend it
     evently rehearse   rehearse an on-sale with simulated buyers
     evently seatmap    generate, check, import and draw seat maps
     evently openapi    print the OpenAPI description of the API
@@ -183,6 +184,24 @@ def restore(
     from evently.cli.upkeep import restore_backup
 
     restore_backup(_config(data=data), directory, at)
+
+
+@app.command
+def doctor(*, json: bool = False, data: _DataDirectory = None) -> None:
+    """Say what is wrong with this installation, and how to mend it. It changes nothing.
+
+    It looks at versions, settings, limits, files and permissions, the disk, the port, the database and its
+    clock, the mail server, the payment gateway, and at work that is late.
+
+    Parameters
+    ----------
+    json
+        Print JSON instead of text.
+    """
+    from evently.cli.upkeep import run_doctor
+
+    if not run_doctor(data, as_json=json):
+        sys.exit(FOUND_A_PROBLEM)
 
 
 @app.command

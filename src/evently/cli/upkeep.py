@@ -1,4 +1,4 @@
-"""The commands that do one thing and end: migrate, demo, admin, audit, backup, restore, rehearse, openapi."""
+"""The commands that do one thing and end: migrate, demo, admin, audit, doctor, backup, rehearse, openapi."""
 
 from __future__ import annotations
 
@@ -115,6 +115,24 @@ def _moment(text: str | None) -> datetime | None:
     if found.tzinfo is None:
         raise ConfigError(f"--at: {text!r} has no time zone; add +01:00, or Z for UTC.")
     return found
+
+
+def run_doctor(data: Path | None, *, as_json: bool) -> bool:
+    """Examine the installation, print the findings, and return whether nothing has failed."""
+    from evently.cli.doctor import examine
+    from evently.config import environment_for
+
+    found = examine(environment_for(**({} if data is None else {"data": str(data)})))
+    if as_json:
+        json.dump([finding._asdict() for finding in found], sys.stdout, indent=2)
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for finding in found:
+            sign = {"pass": "ok  ", "warn": "look", "fail": "FAIL"}[finding.status]
+            console.print(f"{sign}  {finding.name}: {finding.text}", markup=False)
+            if finding.remedy and finding.status != "pass":
+                console.print(f"      {finding.remedy}", markup=False)
+    return all(finding.status != "fail" for finding in found)
 
 
 def run_rehearsal(**plan: Any) -> bool:

@@ -44,7 +44,7 @@ from evently.mail.outbox import (
     resend_tickets,
 )
 from evently.mail.sending import Mail
-from evently.mail.smtp import read_server
+from evently.mail.smtp import MailTrouble, Smtp, read_server
 
 __all__ = [
     "KINDS",
@@ -58,6 +58,7 @@ __all__ = [
     "Mail",
     "MailOptions",
     "MailRefusal",
+    "MailTrouble",
     "MemberInvited",
     "PasskeyAdded",
     "PasskeyCopied",
@@ -65,6 +66,7 @@ __all__ = [
     "PasswordChanged",
     "PasswordReset",
     "SignInCode",
+    "Smtp",
     "TicketOffered",
     "WebhookPaused",
     "add",

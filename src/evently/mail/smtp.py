@@ -146,6 +146,10 @@ class Smtp:
                     self._keep(connection)
                     return answer
 
+    async def check(self) -> None:
+        """Connect, and log in if a password is named. Raises MailTrouble if the server cannot be used."""
+        await _quit((await self._open()).client)
+
     async def close_idle(self, seconds: float = IDLE_SECONDS_MAX) -> None:
         """Close connections that have been idle for so long."""
         now = asyncio.get_running_loop().time()

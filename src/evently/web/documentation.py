@@ -10,6 +10,7 @@ import json
 from evently.web.api.streams import describe_streams
 from evently.web.api.webhooks import list_messages
 from evently.web.application import all_routes
+from evently.web.collection import WALK
 from evently.web.edge.openapi import Json, describe
 from evently.web.edge.postman import collect
 
@@ -26,7 +27,7 @@ def asyncapi_json() -> str:
 
 def postman_json() -> str:
     """Return the Postman collection."""
-    return _text(collect(_document()))
+    return _text(collect(_document(), WALK))
 
 
 def _document() -> Json:

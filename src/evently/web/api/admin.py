@@ -62,7 +62,7 @@ class RolePatch(msgspec.Struct, forbid_unknown_fields=True):
     """The changes to a user. `reason` is written down with them."""
 
     role: PlatformRole | msgspec.UnsetType = msgspec.UNSET
-    reason: Reason = ""
+    reason: Reason | msgspec.UnsetType = msgspec.UNSET
 
 
 class ReasonBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -210,7 +210,8 @@ async def edit_user(
         person = await accounts.people.get_person(request.context.database, person_id)
         seen(person.version)
         return _answer(person)
-    return _answer(await administration.change_role(request, person_id, data.role, data.reason, seen))
+    reason = "" if data.reason is msgspec.UNSET else data.reason
+    return _answer(await administration.change_role(request, person_id, data.role, reason, seen))
 
 
 @post(

@@ -19,5 +19,5 @@ binding           arguments from the path, the query and the headers; `validatio
 access, limits    who the caller is and may do; how often
 
 What is made from the routes:
-openapi           the description of the API, with `examples`; `postman`: the same as a collection
+openapi           the description of the API, with `examples` and `tags.toml`; `postman`: a collection
 """

@@ -54,6 +54,7 @@ _PAST_INSTANTS: Final = (
     "last_used_at",
     "joined_at",
     "decided_at",
+    "last_at",
 )
 _DIGEST: Final = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _NO_MONEY: Final = {"amount": 0, "currency": "EUR"}
@@ -164,7 +165,7 @@ _SMALL_HALL: Final = {
 }
 _PRETIX_PLAN: Final = {
     "name": "Great hall",
-    "categories": [{"name": "Stalls", "color": "#2a9d8f"}],
+    "categories": [{"name": "Stalls"}],
     "zones": [
         {
             "name": "Stalls",
@@ -199,7 +200,6 @@ _PRETIX_PLAN: Final = {
             ],
         }
     ],
-    "size": {"width": 400, "height": 300},
 }
 _WAITLIST_ENTRIES: Final = ("WaitlistEntryView", "WaitlistEntryDetailsView", "EventWaitlistEntryView")
 _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
@@ -304,6 +304,10 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
         "url",
     ): f"/v1/events/evt_{_SAMPLE}/seats/layout/{_DIGEST}",
     ("SeatsView", "seats"): "0011-0",
+    ("SeatsView", "changes"): None,
+    ("EmailAddressView", "address"): "ada@example.org",
+    **dict.fromkeys([("EmailAddressView", name) for name in ("bounced_at", "bounce")], None),
+    ("EveningView", "minutes"): [["2027-03-01T09:00:00Z", 41]],
     ("ZoneTypeView", "id"): f"tty_{_SAMPLE}",
     ("LayoutView", "zones"): ["Stalls", "Balcony"],
     ("LayoutView", "map"): _SMALL_HALL,
@@ -311,6 +315,14 @@ _BY_OWNER: Final[dict[tuple[str, str], Any]] = {
     **dict.fromkeys(
         [("TicketView", "code"), ("TicketDetailsView", "code")], "01M7Y4EF72EV2SXMCNXFSE27ZP3K5M7P9R1T3V5X7Z"
     ),
+    **dict.fromkeys(
+        [
+            (owner, "expires_at")
+            for owner in ("SessionView", "InvitationView", "NewInvitationView", "TransferView")
+        ],
+        "2027-03-08T09:00:00Z",
+    ),
+    ("TransferView", "offered_at"): _NOW,
     ("Health", "version"): "0.1.0",
     ("ProofView", "differences"): [],
     ("StateCountView", "kind"): "bookings",

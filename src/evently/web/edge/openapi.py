@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import inspect
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
+from importlib.resources import files
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
@@ -69,6 +71,10 @@ _HEADERS: Final = {
         "The remaining requests, and the seconds until the limit resets.",
         {"type": "string", "examples": ['"bookings";r=119;t=1']},
     ),
+    "ETag": (
+        "The version of what was read; `If-Match` and `If-None-Match` take it.",
+        {"type": "string", "examples": ['"1"']},
+    ),
     "Retry-After": ("The number of seconds to wait before the next request.", {"type": "integer"}),
     "WWW-Authenticate": ("The authentication scheme to use.", {"type": "string", "examples": ["Bearer"]}),
 }
@@ -91,9 +97,28 @@ _SIGNED: Final = {
         "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
     ),
 }
+_IF_MATCH_PARAMETER: Final = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "schema": {"type": "string", "examples": ['"1"']},
+    "description": "The `ETag` that you read; `*` matches every version.",
+}
 PLACEHOLDER: Final = "text"  # stands where no example is known; a test fails if it occurs
+_KINDS: Final[tuple[tuple[Any, str], ...]] = (  # of JSON; in Python a bool is an int
+    (NoneType, "null"),
+    (bool, "boolean"),
+    (int, "integer"),
+    (float, "number"),
+    (str, "string"),
+    (list, "array"),
+    (dict, "object"),
+)
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PAGE: Final = re.compile(r"PageView_(\w+)_")
+TAGS: Final[dict[str, str]] = tomllib.loads(
+    files(__package__).joinpath("tags.toml").read_text(encoding="utf-8")
+)
 
 Json = dict[str, Any]
 
@@ -123,11 +148,13 @@ def describe(
             "title": "Evently",
             "version": __version__,
             "description": _DESCRIPTION,
+            "contact": {"name": "Evently"} | ({"url": public_url} if public_url else {}),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": public_url or "/"}],
         "tags": [
-            {"name": tag} for tag in dict.fromkeys(tag for route in operations for tag in route.tags or ())
+            {"name": tag, "description": TAGS.get(tag, "")}
+            for tag in dict.fromkeys(tag for route in operations for tag in route.tags or ())
         ],
         "paths": paths,
         "components": {
@@ -193,7 +220,7 @@ class _Shapes:
         )
         self._schemas = [_renamed(schema) for schema in schemas]
         self.components = {
-            _page_name(name): _described(_dated(_renamed(component)))
+            _page_name(name): _described(_dated(_plainer(_renamed(component))))
             for name, component in components.items()
         }
 
@@ -223,7 +250,7 @@ class _Shapes:
             return known[0]
         if schema.get("examples"):
             return schema["examples"][0]
-        if (known := named_example(owner, name)) is not None:
+        if (known := named_example(owner, name)) is not None and _fits(schema, known[0]):
             return known[0]
         if "enum" in schema:
             return schema["enum"][0]
@@ -231,6 +258,11 @@ class _Shapes:
             return self.example_of(schema["anyOf"][0], name, owner)
         if "properties" in schema:
             return {key: self.example_of(part, key, owner) for key, part in _shown_fields(schema)}
+        if "prefixItems" in schema:
+            return [
+                self.example_of(part, f"{name}/{index}", owner)
+                for index, part in enumerate(schema["prefixItems"])
+            ]
         if schema.get("type") == "array":
             return (
                 [self.example_of(schema["items"], name.removesuffix("s"), owner)]
@@ -267,7 +299,12 @@ def _operation(route: Route, shapes: _Shapes) -> Json:
         "tags": list(route.tags or ()),
         "security": _security(route.policy),
     }
-    if parameters := [_parameter(parameter, shapes) for parameter in parameters_of(route)]:
+    if route.policy.scope:
+        found["x-scope"] = route.policy.scope
+    parameters = [_parameter(parameter, shapes) for parameter in parameters_of(route)]
+    if _names_version(route):
+        parameters.append(_IF_MATCH_PARAMETER)
+    if parameters:
         found["parameters"] = parameters
     if route.body is not None:
         schema = shapes.of(route.body)
@@ -296,11 +333,20 @@ def _parameter(parameter: Parameter, shapes: _Shapes) -> Json:
     return found
 
 
+def _fits(schema: Json, value: Any) -> bool:
+    """Return whether a value has a type of the schema. An example by name can be meant for another field."""
+    if "enum" in schema:
+        return value in schema["enum"]
+    kinds = {part.get("type", "object" if "$ref" in part else None) for part in schema.get("anyOf", [schema])}
+    kind = next(name for shape, name in _KINDS if isinstance(value, shape))
+    return None in kinds or kind in kinds or (kind == "integer" and "number" in kinds)
+
+
 def _successes(route: Route, shapes: _Shapes) -> Json:
-    headers = {
-        name: {"$ref": f"#/components/headers/{name}"}
-        for name in ("X-Request-Id", "RateLimit-Policy", "RateLimit")
-    }
+    names = ["X-Request-Id", "RateLimit-Policy", "RateLimit"]
+    if _names_version(route) or None in _contents(route)[1:]:
+        names.append("ETag")
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     found: Json = {}
     for shape in _contents(route):
         if shape is None:
@@ -309,7 +355,7 @@ def _successes(route: Route, shapes: _Shapes) -> Json:
             continue
         plain = shape in (bytes, str)
         media_type = str(route.media_type or ("text/plain" if plain else JSON))
-        schema = {"type": "string"} if plain else shapes.of(shape)
+        schema = _text_or_bytes(media_type) if plain else shapes.of(shape)
         content: Json = (
             {"schema": schema} if plain else {"schema": schema, "example": shapes.example_of(schema)}
         )
@@ -319,6 +365,10 @@ def _successes(route: Route, shapes: _Shapes) -> Json:
             "content": {media_type: content},
         }
     return found
+
+
+def _text_or_bytes(media_type: str) -> Json:
+    return {"type": "string"} if media_type.startswith("text/") else {"type": "string", "format": "binary"}
 
 
 def _refusals(route: Route, shapes: _Shapes) -> Json:
@@ -368,7 +418,7 @@ def _example(code: str, row: ProblemType) -> Json:
 
 def _common_codes(route: Route) -> Iterator[str]:
     """Yield the codes that every route of this kind can respond with."""
-    policy, declared = route.policy, set(route.responses)
+    policy = route.policy
     yield from (EdgeRefusal.MALFORMED, EdgeRefusal.ADDRESS_TOO_LONG, EdgeRefusal.HEADERS_TOO_LONG)
     if policy.who != "public" or route.method == "GET":
         yield from (EdgeRefusal.UNAUTHENTICATED, "token-invalid", "token-expired")
@@ -380,7 +430,7 @@ def _common_codes(route: Route) -> Iterator[str]:
         yield CommonRefusal.NOT_FOUND
     if route.body is not None:
         yield from (EdgeRefusal.TOO_LARGE, EdgeRefusal.MEDIA_TYPE, EdgeRefusal.TOO_SLOW)
-    if declared & _IF_MATCH:
+    if _names_version(route):
         yield from (CommonRefusal.STALE, EdgeRefusal.IF_MATCH_MISSING)
     yield from (CommonRefusal.INVALID, EdgeRefusal.RATE_LIMITED, EdgeRefusal.INTERNAL)
     yield from (EdgeRefusal.BUSY, EdgeRefusal.DATABASE_UNAVAILABLE, EdgeRefusal.WRONG_CLOCK)
@@ -388,10 +438,16 @@ def _common_codes(route: Route) -> Iterator[str]:
         yield EdgeRefusal.OUTCOME_UNKNOWN
 
 
+def _names_version(route: Route) -> bool:
+    """Return whether a request names the version that it edits."""
+    return bool(set(route.responses) & _IF_MATCH)
+
+
 def _security(policy: Policy) -> list[Json]:
     if policy.who == "public":
         return []
-    key: list[Json] = [{"apiKey": [policy.scope]}] if policy.scope else []
+    # Only OAuth names its scopes here; the description and `x-scope` say which one a key needs
+    key: list[Json] = [{"apiKey": []}] if policy.scope else []
     return [{"accessToken": []}, *key]
 
 
@@ -425,6 +481,28 @@ def _dated(schema: Json) -> Json:
         for choice in part.get("anyOf", [part]):
             if (name == "at" or name.endswith("_at")) and choice.get("type") == "string":
                 choice["format"] = "date-time"
+    return schema
+
+
+def _plainer(schema: Any) -> Any:
+    """Say some things as generators of clients read them.
+
+    They ask for the `items` of a pair, and read no `false`; `prefixItems` and `maxItems` still say which item
+    stands where, and that there are no others. They write wrong code for a single value that is no text.
+    """
+    if isinstance(schema, list):
+        return [_plainer(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {name: _plainer(part) for name, part in schema.items()}
+    if "prefixItems" in schema:
+        found = schema["prefixItems"]
+        parts = [part for index, part in enumerate(found) if part not in found[:index]]
+        schema["items"] = {"anyOf": parts} if len(parts) > 1 else parts[0]
+    match schema.get("enum"):
+        case [bool()]:
+            del schema["enum"]
+            schema["type"] = "boolean"
     return schema
 
 

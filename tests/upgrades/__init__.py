@@ -1,0 +1,1 @@
+"""The version before: its code, from the history of this repository, and a database that it has filled."""
