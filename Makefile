@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # One more than there are cores: tests wait for browsers and databases
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-.PHONY: up test check bench gallery fmt openapi lock clean
+.PHONY: up test check bench gallery diagrams film fmt openapi lock clean
 
 up: $(VENV)/run.stamp ## install, start PostgreSQL, migrate, seed the demo, serve
 	@$(BIN)/evently serve --demo --host localhost --port $(PORT) --data $(DATA)
@@ -29,6 +29,13 @@ bench: $(VENV)/dev.stamp ## measure the speed goals and write docs/benchmarks.md
 
 gallery: $(VENV)/dev.stamp $(VENV)/programs.stamp ## photograph every page into docs/gallery
 	@$(BIN)/python -m tests.browser.gallery
+
+diagrams: $(VENV)/dev.stamp $(VENV)/programs.stamp ## draw the diagrams of the documents into docs/diagrams
+	@$(BIN)/python -m tests.browser.diagrams
+
+film: $(VENV)/dev.stamp $(VENV)/programs.stamp ## film the running system into docs/film
+	@command -v ffmpeg > /dev/null || apt-get install -qq --no-install-recommends ffmpeg fonts-dejavu-core
+	@$(BIN)/python -m film
 
 fmt: $(VENV)/dev.stamp ## format and mend what can be mended
 	$(BIN)/ruff format .
