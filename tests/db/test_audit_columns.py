@@ -384,7 +384,7 @@ async def test_no_row_is_lost_and_none_is_there_twice(db: Database, desk: SalesD
         columns = await columns_of_events(tx)
         for table in sorted(
             {column.table for column in columns}
-            - {"notifications", "attendee_names", "check_in_settings", "scanners"}
+            - {"notifications", "attendee_names", "check_in_settings", "scanners", "rehearsals", "sandboxes"}
             - {"booking_references"}
             - {"questions", "question_wordings", "question_answers"}
         ):
