@@ -20,6 +20,7 @@ from evently.cli import app
 from evently.config import Config
 from evently.db import Database
 from evently.web.edge.problems import PROBLEMS
+from tests.browser import diagrams as pictures
 
 ROOT: Final = Path(__file__).parent.parent
 DATA_MODEL: Final = ROOT / "docs" / "data-model.md"
@@ -301,3 +302,11 @@ def test_evently_commands_can_be_run_as_they_are_written(path: Path) -> None:
         words = words_after("evently", command)
         if words is not None and not any(sign in word for word in words for sign in "[|<…"):
             app.parse_args(words, print_error=False, exit_on_error=False)
+
+
+# Pictures of diagrams ---------------------------------------------------------------------------------------
+
+
+def test_pictures_of_diagrams_are_of_their_present_text() -> None:
+    drawn = {picture.stem: pictures.digest_in(picture) for picture in pictures.PICTURES.glob("*.svg")}
+    assert drawn == {each.name: each.digest for each in pictures.all_diagrams()}, "make diagrams"
