@@ -35,7 +35,8 @@ _DISK_PART_MIN: Final = 0.1
 _DISK_PART_LOST: Final = 0.02  # PostgreSQL stops when it cannot write
 _MEGABYTE: Final = 10**6
 _GIGABYTE: Final = 10**9
-_MEASURED: Final = frozenset({"connections", "streams", "mail", "push", "webhooks"})
+_COUNTED: Final = frozenset({"connections", "streams"})
+_SENT: Final = frozenset({"mail", "push", "webhooks"})
 _NAMES: Final = {
     "connections": "Connections",
     "streams": "Live streams",
@@ -217,11 +218,12 @@ def _check_mail(context: Services, due: datetime | None) -> HealthCheck:
     """Return how long the oldest e-mail has been due; warn when nothing is sent, or when it is long."""
     if not context.mail.on:
         return HealthCheck("warn", "none", output=_NO_MAIL)
+    if context.mail.shows_mailbox:  # what is due stays due, and is shown
+        return HealthCheck("pass", "none", output=_SHOWN_MAIL)
     late = 0.0 if due is None else max(0.0, (context.clock() - due).total_seconds())
-    output = _SHOWN_MAIL if context.mail.shows_mailbox else ""
     if late > MAIL_SECONDS_MAX:
-        return HealthCheck("warn", round(late, 3), "s", output or _LATE_MAIL)
-    return HealthCheck("pass", round(late, 3), "s", output)
+        return HealthCheck("warn", round(late, 3), "s", _LATE_MAIL)
+    return HealthCheck("pass", round(late, 3), "s")
 
 
 def _check_push(context: Services, due: datetime | None) -> HealthCheck:
@@ -289,30 +291,40 @@ async def describe_health(context: Services) -> list[HealthSentence]:
 def _describe(name: str, check: HealthCheck) -> str:
     observed = check.observed
     if check.output:
-        lead = f"{_amount(check)}. " if name in _MEASURED and observed not in (None, "none", 0.0) else ""
-        return lead + check.output
+        return _lead(name, check) + check.output
     match name:
         case "database" | "writes":
             return f"A {'statement' if name == 'database' else 'write'} takes {observed} ms."
         case "connections" | "streams":
             return f"This process has {observed} open."
         case "clock":
-            return f"It differs from the database's by {observed} seconds."
+            return f"It differs from the database's by {abs(float(observed or 0)):.1f} seconds."
         case "migrations":
             return f"The database has the schema of this version, {observed}."
         case "relay":
             late = float(observed or 0)
-            return (
-                f"The oldest fact waits for {late:.0f} seconds." if late >= 1 else "Every fact is delivered."
-            )
+            return f"The oldest fact waits for {_long(late)}." if late >= 1 else "Every fact is delivered."
         case "mail" | "push" | "webhooks":
             late = float(observed or 0)
-            return f"The oldest message waits for {late:.0f} seconds." if late >= 1 else "Nothing waits."
+            return f"The oldest message waits for {_long(late)}." if late >= 1 else "Nothing waits."
     return f"{observed}."
 
 
-def _amount(check: HealthCheck) -> str:
-    return f"{check.observed} {check.unit}".strip()
+def _lead(name: str, check: HealthCheck) -> str:
+    """Return what was measured, as the sentence before the explanation; empty if that says it."""
+    if check.observed in (None, "none", 0.0):
+        return ""
+    if name in _COUNTED:
+        return f"{check.observed} {check.unit}. "
+    return f"The oldest message waits for {_long(float(check.observed))}. " if name in _SENT else ""
+
+
+def _long(seconds: float) -> str:
+    """Return how long something waits, in the largest unit that says enough."""
+    for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 async def _describe_jobs(context: Services) -> HealthSentence:

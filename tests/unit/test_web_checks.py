@@ -1,0 +1,31 @@
+"""Health checks as sentences."""
+
+from __future__ import annotations
+
+import pytest
+
+from evently.web import checks
+from evently.web.checks import HealthCheck
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "sentence"),
+    [
+        ("clock", HealthCheck("pass", -0.04, "s"), "It differs from the database's by 0.0 seconds."),
+        ("relay", HealthCheck("pass", 0.2, "s"), "Every fact is delivered."),
+        ("relay", HealthCheck("warn", 119.0, "s"), "The oldest fact waits for 119 seconds."),
+        ("mail", HealthCheck("pass", 0.0, "s"), "Nothing waits."),
+        ("mail", HealthCheck("pass", "none", output="It is shown."), "It is shown."),
+        (
+            "mail",
+            HealthCheck("warn", 179_272.172, "s", "The server is down."),
+            "The oldest message waits for 2 days. The server is down.",
+        ),
+        ("webhooks", HealthCheck("pass", 0.0, "s", "None is registered."), "None is registered."),
+        ("push", HealthCheck("warn", 7_200.0, "s", "Why."), "The oldest message waits for 2 hours. Why."),
+        ("streams", HealthCheck("warn", 900, "streams", "At most 1000."), "900 streams. At most 1000."),
+        ("gateway", HealthCheck("pass", "demo", output="It takes no money."), "It takes no money."),
+    ],
+)
+def test_a_health_check_is_a_sentence(name: str, check: HealthCheck, sentence: str) -> None:
+    assert checks._describe(name, check) == sentence
