@@ -164,7 +164,7 @@ def test_a_confirmation_lists_what_was_bought() -> None:
 @pytest.mark.parametrize(
     ("currency", "price", "payment", "words"),
     [
-        ("JPY", 5000, "online", "5000 JPY"),
+        ("JPY", 5000, "online", "5,000 JPY"),
         ("KWD", 1500, "online", "1.500 KWD"),
         ("EUR", 2500, "door", "To pay at the door: 25.00 EUR"),
         ("EUR", 0, "none", "Free"),

@@ -387,11 +387,9 @@ def test_ids_are_read_by_their_types() -> None:
             found += _texts_for_ids(msgspec.inspect.type_info(parameter.shape), f"{name}?{parameter.name}")
         if route.body is not None:
             found += _texts_for_ids(msgspec.inspect.type_info(route.body), name)
-    # The policy checks the organizers, and responds with 404 as for an id in a path. A device makes the id of
-    # a scan, a UUID as its platform writes it. Jobs have numbers.
+    # The policy checks the organizers, and responds with 404 as for an id in a path. Jobs have numbers.
     assert found == [
         "retryJob?job_id",
         "createEvent/organizer_id",
-        "undoScan?scan_id",
         "createVenue/organizer_id",
     ]

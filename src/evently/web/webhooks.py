@@ -73,8 +73,9 @@ async def resume_webhook(request: Request, organizer_id: UUID, webhook_id: UUID)
 async def rotate_secret(request: Request, organizer_id: UUID, webhook_id: UUID, overlap_hours: int) -> str:
     """Give a webhook another secret, and return it. Refuses `invalid`, `rotated-already`."""
     if not 0 <= overlap_hours <= OVERLAP_HOURS_MAX:
-        limits = {"smallest": 0, "largest": OVERLAP_HOURS_MAX}
-        raise Invalid([FieldError("/overlap_hours", "out-of-range", limits)])
+        raise Invalid(
+            [FieldError("/overlap_hours", "out-of-range", {"smallest": 0, "largest": OVERLAP_HOURS_MAX})]
+        )
     context = request.context
     async with context.database.transaction() as tx:
         webhook = await webhooks.lock_webhook(tx, organizer_id, webhook_id)

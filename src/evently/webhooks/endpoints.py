@@ -45,11 +45,13 @@ def check_terms(terms: WebhookTerms, options: WebhookOptions) -> WebhookTerms:
     address, description = terms.address.strip(), terms.description.strip()
     errors = []
     if not is_address(address, allows_private=bool(options.networks)):
-        wrong = {"characters_max": ADDRESS_CHARACTERS_MAX}
-        errors.append(FieldError("/address", "not-a-public-address", wrong))
+        errors.append(
+            FieldError("/address", "not-a-public-address", {"characters_max": ADDRESS_CHARACTERS_MAX})
+        )
     if len(description) > DESCRIPTION_CHARACTERS_MAX:
-        wrong = {"characters_max": DESCRIPTION_CHARACTERS_MAX}
-        errors.append(FieldError("/description", "too-many-characters", wrong))
+        errors.append(
+            FieldError("/description", "too-many-characters", {"characters_max": DESCRIPTION_CHARACTERS_MAX})
+        )
     errors += [FieldError("/description", *wrong) for wrong in misprints(description)]
     if not terms.kinds or not set(terms.kinds) <= KINDS.keys():
         errors.append(FieldError("/kinds", "no-kinds"))
