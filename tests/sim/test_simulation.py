@@ -57,7 +57,7 @@ def simulated_time() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch, capture_logs():
         for module in (lanes, batches):
-            patch.setattr(module, "time", SimpleNamespace(monotonic=now, perf_counter=now))
+            patch.setattr(module, "time", SimpleNamespace(monotonic=now, perf_counter=now, process_time=now))
         yield
 
 
