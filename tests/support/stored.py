@@ -17,7 +17,7 @@ from evently.sales.batches import process
 from evently.sales.commands import Command
 from evently.sales.facts import decode_facts
 from evently.sales.loading import load_sales, load_waitlists
-from evently.sales.nouns import Booking, Ticket, Transfer, WaitlistEntry
+from evently.sales.nouns import Booking, CheckIn, Scan, Ticket, Transfer, WaitlistEntry
 from evently.sales.outcomes import Outcome
 from evently.sales.rules.ledger import Posting
 from evently.sales.rules.state import Pool, Refund, Sale
@@ -156,6 +156,8 @@ async def read_rows(connection: Connection, rows: Rows, event_id: UUID) -> None:
     rows.refunds = {row["refund_id"]: _make(Refund, row) for row in every["refunds"]}
     rows.transfers = {row["transfer_id"]: _make(Transfer, row) for row in every["transfers"]}
     rows.void_codes = {(row["ticket_id"], row["secret"]): row["voided_at"] for row in every["void_codes"]}
+    rows.scans = {row["scan_id"]: _make(Scan, row) for row in every["scans"]}
+    rows.check_ins = {row["ticket_id"]: _make(CheckIn, row) for row in every["check_ins"]}
     rows.ledger = [_make_posting(row, sale["currency"]) for row in every["ledger"]]
     rows.journal = [(row["at"], decode_facts(row["facts"])) for row in every["journal"]]
 
@@ -177,6 +179,8 @@ _ORDERS: Final = {
     "refunds": "refund_id",
     "transfers": "transfer_id",
     "void_codes": "ticket_id, secret",
+    "scans": "scan_id",
+    "check_ins": "ticket_id",
     "ledger": "seq, line",
     "journal": "seq",
 }
