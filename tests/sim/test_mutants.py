@@ -29,6 +29,7 @@ from tests.sim.test_simulation import history, simulated_time
 from tests.support.mutants import Mutant, planted
 from tests.support.stories import tell
 from tests.unit import (
+    test_sales_add_ons,
     test_sales_check_ins,
     test_sales_exchanges,
     test_sales_holds,
@@ -51,6 +52,7 @@ STORIES: Final = [
         test_sales_transfers,
         test_sales_exchanges,
         test_sales_check_ins,
+        test_sales_add_ons,
     )
     for story in module.STORIES.values()
 ]
@@ -405,9 +407,6 @@ WAITLIST: Final = [
         bookings,
         'offers.end_offer(sale, batch, booking, "lapsed")',
         "pass",
-    ),
-    Mutant(
-        "a used ticket goes to somebody else", bookings, "if returned.returning_since is None:", "if False:"
     ),
     Mutant(
         "whose ticket was taken is not paid back",
