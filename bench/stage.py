@@ -195,7 +195,14 @@ async def _add_events(
     async with database.transaction() as tx:
         for each in places:
             event, sale = await organizing.make_for_rehearsal(
-                tx, organizer_id, venue_id, each, utc_now(), seated=seated, hold_seconds=hold_seconds
+                tx,
+                organizer_id,
+                venue_id,
+                each,
+                utc_now(),
+                seated=seated,
+                hold_seconds=hold_seconds,
+                sandbox=False,  # nobody but its organizer sees the pages of a sandbox event
             )
             shown = show_id("evt", event.event_id), show_id("tty", next(iter(sale.ticket_types)))
             made.append(OnSale(event.event_id, *shown, units=2 if seated else 1))

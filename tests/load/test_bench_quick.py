@@ -21,3 +21,4 @@ def test_a_quick_benchmark_is_clean() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "audits found 0 breaches" in done.stdout
     assert "durable bookings/s on one event" in done.stdout
+    assert "404:" not in done.stdout, "what is read is there"

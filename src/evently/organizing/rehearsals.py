@@ -106,11 +106,12 @@ async def make_for_rehearsal(
     *,
     seated: bool = False,
     hold_seconds: int | None = None,
+    sandbox: bool = True,
 ) -> Edited:
     """Create a published sandbox event with one ticket type, at a venue of the organizer, or at a new one.
 
     `seated`: each place is a seat of a plain hall. `hold_seconds`: paid online within this time; None: at
-    the door.
+    the door. Without `sandbox` it is an ordinary event: buyers see its pages, which a benchmark measures.
     """
     if venue_id is None:
         venue_id = (await catalogue.create_venue(tx, organizer_id, _VENUE, now)).venue_id
@@ -126,7 +127,7 @@ async def make_for_rehearsal(
         capacity=places,
         ticket_types=(NewTicketType(name="Standing", price=_PRICE),),
     )
-    event, draft = await create_event(tx, organizer_id, terms, sale, now, sandbox=True)
+    event, draft = await create_event(tx, organizer_id, terms, sale, now, sandbox=sandbox)
     if seated:
         draft = await _seat(tx, draft, places, now)
     if hold_seconds is not None:
