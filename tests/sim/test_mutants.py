@@ -9,6 +9,7 @@ import pytest
 
 from evently.sales import facts, lanes, rules, store
 from evently.sales.rules import (
+    add_ons,
     bookings,
     check_ins,
     exchanges,
@@ -529,6 +530,60 @@ EXCHANGES: Final = [
         "]",
     ),
 ]
+ADD_ONS: Final = [
+    Mutant("an add-on is sold alone", add_ons, "if not needed:", "if False:"),
+    Mutant(
+        "one ticket allows any number of add-ons",
+        add_ons,
+        "line.quantity > needed * terms.per_needed_max",
+        "False",
+    ),
+    Mutant(
+        "add-ons outlive what they need", add_ons, "along += own[-count:] if count > 0 else []", "along += []"
+    ),
+    Mutant(
+        "all add-ons go with one ticket",
+        add_ons,
+        "along += own[-count:] if count > 0 else []",
+        "along += own if count > 0 else []",
+    ),
+    Mutant(
+        "the oldest add-ons go first",
+        add_ons,
+        "own[-count:]",
+        "own[:count]",
+    ),
+    Mutant(
+        "what was too many before goes, too",
+        add_ons,
+        "_lacking(terms, staying) - _lacking(terms, left)",
+        "_lacking(terms, staying)",
+    ),
+    Mutant("an add-on that was used goes", add_ons, 'and ticket.state == "valid"', ""),
+    Mutant("an add-on of another person goes", add_ons, "and ticket.holder_id is None", ""),
+    Mutant(
+        "a ticket that is sold again leaves its add-ons",
+        bookings,
+        "returned = with_add_ons(sale.ticket_types, holder, returned)",
+        "pass",
+    ),
+    Mutant(
+        "an add-on is returned",
+        bookings,
+        "if sale.ticket_types[type_id].needed_ids:",
+        "if False:",
+    ),
+    Mutant("an add-on has a waitlist", waitlist, "if terms.needed_ids:", "if False:"),
+    Mutant(
+        "an add-on needs an add-on",
+        add_ons,
+        "if any(sale.ticket_types[type_id].needed_ids for type_id in terms.needed_ids) or any(",
+        "if any(",
+    ),
+    Mutant(
+        "a ticket becomes an add-on", add_ons, 'if sale.state != "closed" and earlier is not None', "if False"
+    ),
+]
 ENGINE: Final = [
     Mutant("read, then write, without the lock", store.sql.lock_sales, "FOR NO KEY UPDATE", ""),
     Mutant(
@@ -570,7 +625,7 @@ def named(mutants: Iterable[Mutant]) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    "mutant", named([*BOOKINGS, *SEATS, *MONEY, *PROMISES, *RELEASES, *WAITLIST, *DOOR, *EXCHANGES])
+    "mutant", named([*BOOKINGS, *SEATS, *MONEY, *PROMISES, *RELEASES, *WAITLIST, *DOOR, *EXCHANGES, *ADD_ONS])
 )
 def test_a_story_finds(mutant: Mutant) -> None:
     with planted(mutant):

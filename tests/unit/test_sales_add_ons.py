@@ -75,11 +75,12 @@ STORIES: Final[dict[str, str]] = {
         look lot                       -> held 0 sold 0 of 5
         look hall                      -> held 0 sold 0 of 10
     """,
-    "with a limit for each, one goes with each": ONE_EACH
+    "with a limit for each, the newest goes with each": ONE_EACH
     + """
         book A 2 std 2 parking         -> booked
         cancel A 1                     -> booked
         look lot                       -> held 0 sold 1 of 5
+        scan A 4                       -> cancelled
         cancel A 1                     -> cancelled
         look lot                       -> held 0 sold 0 of 5
     """,
