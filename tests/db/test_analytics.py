@@ -325,7 +325,7 @@ async def test_many_events_in_one_delivery(db: Database, desk: SalesDesk) -> Non
 def test_no_report_reads_a_booking() -> None:
     text = files("evently.analytics").joinpath("reading.sql").read_text(encoding="utf-8")
     read = set(re.findall(r"(?:FROM|JOIN)\s+([a-z_]+)", text))
-    assert read == {"events", "sales", "pools", "event_totals", "event_quarters"}
+    assert read == {"events", "sales", "pools", "event_totals", "event_quarters", "event_minutes"}
 
 
 async def test_the_report_of_an_event(db: Database, desk: SalesDesk) -> None:
