@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from evently.audit import inspect
+from evently.audit import HOLD_GRACE, inspect
 from evently.db import Database, DatabaseOptions
 from evently.db.migrations import head_revision, migrate
 from evently.kit.ids import show_id
@@ -121,6 +121,15 @@ def revision_of(url: str) -> str:
     return str(row[0])
 
 
+def holds_expired(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM bookings WHERE state = 'held' AND expires_at < now() - %s", (HOLD_GRACE,)
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 async def findings_of(url: str) -> list[str]:
     database = await Database.open(DatabaseOptions(url=url))
     try:
@@ -135,7 +144,8 @@ async def test_a_database_of_the_version_before_migrates_and_its_journals_still_
     assert revision_of(before_url) == BEFORE_REVISION < head_revision()
     migrate(before_url)
     assert revision_of(before_url) == head_revision()
-    assert await findings_of(before_url) == []
+    stale = holds_expired(before_url)  # since the dump was made, and no server has swept them
+    assert await findings_of(before_url) == ([f"I9: {stale}"] if stale else [])
     with psycopg.connect(before_url) as connection:
         states = {str(row[0]) for row in connection.execute("SELECT DISTINCT state FROM bookings")}
     assert {"confirmed", "cancelled", "held"} <= states, "the dump has bookings in every state"
