@@ -63,6 +63,7 @@ async def test_the_menu_of_a_phone_opens_by_keyboard(
         await page.keyboard.press("Escape")
         await expect(events).to_be_hidden()
         await page.keyboard.press("Enter")
+        await page.keyboard.press("Tab")  # to "Find"
         await page.keyboard.press("Tab")
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"**{home_of(office)}")
