@@ -24,6 +24,9 @@ ARGUMENTS: Final = [
     "--disable-dev-shm-usage",
 ]
 
+# Only what is wrong: what is right is a thousand lines, which nobody reads
+VIOLATIONS: Final = "axe.run({ resultTypes: ['violations'], preload: false }).then((run) => run.violations)"
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip the tests of this directory where there is no Chromium."""

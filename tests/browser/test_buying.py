@@ -14,6 +14,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from evently.catalogue import Event
 from evently.kit.ids import new_id, show_id
 from evently.sales.terms import Conditions
+from tests.browser.conftest import VIOLATIONS
 from tests.support.box_office import BoxOffice
 from tests.support.paying import sold_under
 from tests.support.serving import Serving
@@ -169,10 +170,10 @@ async def faults_of(page: Page, path: str, axe: str) -> list[str]:
     """Return what axe finds on a page that is serious."""
     await page.goto(path)
     await page.evaluate(axe)
-    result = await page.evaluate("axe.run()")
+    violations = await page.evaluate(VIOLATIONS)
     return [
         f"{fault['id']}: {node['html'][:120]}"
-        for fault in result["violations"]
+        for fault in violations
         if fault["impact"] in SERIOUS
         for node in fault["nodes"]
     ]

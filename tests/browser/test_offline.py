@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import Browser, Error, Page, expect
 
 from evently.kit.ids import show_id
+from tests.browser.conftest import VIOLATIONS
 from tests.browser.test_buying import DESKTOP, PHONE, SERIOUS, address, opened, sign_in
 from tests.support.box_office import BoxOffice
 from tests.support.serving import Serving
@@ -298,5 +299,5 @@ async def test_axe_finds_nothing_serious_offline(
         for path in ("/events", tickets[0], "/me/tickets"):
             await page.goto(path)
             await page.evaluate(axe)
-            found = await page.evaluate("axe.run().then(result => result.violations)")
+            found = await page.evaluate(VIOLATIONS)
             assert [each["id"] for each in found if each["impact"] in SERIOUS] == [], path

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.conftest import SETTINGS
+from tests.browser.conftest import SETTINGS, VIOLATIONS
 from tests.browser.test_buying import DESKTOP, PHONE, SERIOUS, opened, sign_in
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.push import CONTACT, Phone
@@ -177,5 +177,5 @@ async def test_axe_finds_nothing_serious_among_the_choices(
         await sign_in(office, page.context, server)
         await page.goto("/me/notifications")
         await page.evaluate(axe)
-        found = await page.evaluate("axe.run().then(result => result.violations)")
+        found = await page.evaluate(VIOLATIONS)
         assert [each["id"] for each in found if each["impact"] in SERIOUS] == []

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import SETTINGS
+from tests.browser.conftest import SETTINGS, VIOLATIONS
 from tests.browser.test_buying import DESKTOP, PHONE, SERIOUS, address, opened
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.serving import Serving, serving
@@ -112,7 +112,7 @@ async def test_axe_finds_nothing_serious_on_these_pages(
 
         async def check(path: str) -> None:
             await page.evaluate(axe)
-            found = await page.evaluate("axe.run().then(result => result.violations)")
+            found = await page.evaluate(VIOLATIONS)
             serious = [each["id"] for each in found if each["impact"] in SERIOUS]
             assert serious == [], f"{path}: {serious}"
 
