@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -105,7 +106,7 @@ async def test_axe_finds_nothing_serious(
         live = page.url
         form = f"{address_of(event)}/rehearse"
         found = {}
-        themes: tuple[Literal[light, dark], ...] = ("light", "dark")
+        themes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
         for theme, size in itertools.product(themes, (PHONE, DESKTOP)):
             await page.emulate_media(color_scheme=theme)
             await page.set_viewport_size(size)
