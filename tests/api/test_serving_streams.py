@@ -54,7 +54,7 @@ async def test_two_workers_tell_what_either_sells_and_stopping_ends_all_at_once(
             assert {each.messages[-1].data["reason"] for each in streams} == {"stopping"}
             assert [each.code for each in streams] == [None, 1012] * (STREAMS // 2)
             waits = {each.retry for each in streams[::2]}
-            assert len(waits) == STREAMS // 2, "they do not come back at the same moment"
+            assert len(waits) > 1, "they do not come back at the same moment; two may by chance"
             server.process.wait(60)
             assert "Traceback" not in server.log()
             assert "Cancel" not in server.log()
