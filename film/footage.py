@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 import pyte
 from playwright.async_api import Page
 
-COLUMNS: Final = 104
-ROWS: Final = 30
+COLUMNS: Final = 100
+ROWS: Final = 25
 _READ_BYTES: Final = 65_536
 _SNAPSHOT_SECONDS: Final = 0.08
 

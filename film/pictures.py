@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -54,7 +55,7 @@ def draw_frame(
     """Return a frame as RGB bytes. `speed`: how much faster than life it is played, said if it matters."""
     image = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
     if scene.layout == "card":
-        _card(image, scene)
+        _card(image, scene, scene.points[: scene.said.index(sentence) + 1])
     elif drawing is not None:
         _place(image, _drawing(drawing), (40, 70, WIDTH - 80, _ROOM - 90))
         _heading(image, scene.title)
@@ -78,9 +79,9 @@ def boxes_of(scene: Scene) -> list[Box]:
     if scene.layout == "phones":
         return [(570, 20, 320, _ROOM - 40), (920, 20, 320, _ROOM - 40)]
     if scene.layout == "terminals":
-        return [(140, 62, 1000, 340), (140, 412, 1000, 200)]
+        return [(60, 62, 1160, 340), (60, 412, 1160, 200)]
     if scene.layout == "terminal":
-        return [(140, 70, 1000, _ROOM - 90)]
+        return [(60, 70, 1160, _ROOM - 90)]
     return [(180, 60, 920, _ROOM - 70)]
 
 
@@ -135,13 +136,20 @@ def _drawing(path: Path) -> Image.Image:
         return picture.convert("RGB")
 
 
-def _card(image: Image.Image, scene: Scene) -> None:
+def _card(image: Image.Image, scene: Scene, points: Sequence[str]) -> None:
+    """Draw a title with a subtitle, and the points that were made so far; the last one stands out."""
     draw = ImageDraw.Draw(image)
-    draw.text((WIDTH // 2, 270), scene.title, font=_font(str(_BOLD), 84), fill=_INK, anchor="mm")
-    if scene.subtitle:
-        for number, line in enumerate(_lines(scene.subtitle, _font(str(_REGULAR), 30), 800)):
-            place = (WIDTH // 2, 366 + 42 * number)
-            draw.text(place, line, font=_font(str(_REGULAR), 30), fill=_SOFT, anchor="mm")
+    title_y = 130 if scene.points else 270
+    draw.text((WIDTH // 2, title_y), scene.title, font=_font(str(_BOLD), 84), fill=_INK, anchor="mm")
+    for number, line in enumerate(_lines(scene.subtitle, _font(str(_REGULAR), 30), 800)):
+        place = (WIDTH // 2, title_y + 96 + 42 * number)
+        draw.text(place, line, font=_font(str(_REGULAR), 30), fill=_SOFT, anchor="mm")
+    top = title_y + (210 if scene.subtitle else 120)
+    for number, point in enumerate(points):
+        is_last = number == len(points) - 1
+        font = _font(str(_BOLD if is_last else _REGULAR), 34)
+        place = (WIDTH // 2, top + 66 * number)
+        draw.text(place, point, font=font, fill=_INK if is_last else _SOFT, anchor="mm")
 
 
 def _heading(image: Image.Image, title: str) -> None:

@@ -10,11 +10,13 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from playwright.async_api import Browser, Page, expect
 
+from evently.kit.clock import utc_now
 from evently.kit.ids import new_id
 from evently.sales.commands.bookings import BookingLine, PlaceBooking
 from evently.sales.reads import find_sale
@@ -28,7 +30,7 @@ from tests.support.film import write_film as write_camera_film
 from tests.support.serving import Serving, environment, serving
 
 PHONE: Final[Any] = {"width": 390, "height": 740}
-DESKTOP: Final[Any] = {"width": 1200, "height": 780}
+DESKTOP: Final[Any] = {"width": 1100, "height": 640}
 _PASSWORD: Final = "evently-demo"  # noqa: S105  # of everybody in the demo
 _PHRASE: Final = "a long enough pass phrase"
 _SLOW_MS: Final = 700  # a person looks before they act
@@ -75,6 +77,75 @@ async def scroll(page: Page, points: int) -> None:
     for _ in range(12):
         await page.mouse.wheel(0, points / 12)
         await page.wait_for_timeout(40)
+
+
+async def desk(stage: Stage, footage: Footage) -> None:
+    """Go from an empty account to an event on sale, with a promo code."""
+    context = await stage.browser.new_context(
+        base_url=stage.server.url, viewport=DESKTOP, device_scale_factor=1
+    )
+    page = await context.new_page()
+    await sign_in(stage, page)
+    await page.goto("/me")
+    async with filming(footage, "desktop", page):
+        footage.next_sentence()
+        await page.get_by_role("link", name="Become an organizer").click()
+        await page.locator("#name").press_sequentially("Seven Lighthouses", delay=60)
+        await pause(page)
+        await page.keyboard.press("Enter")
+        await pause(page, 1_200)
+        await create_event(page, footage)
+        await publish(page, footage)
+        await add_code(page, footage)
+    await context.close()
+
+
+async def create_event(page: Page, footage: Footage) -> None:
+    """Fill in what an event needs, slowly."""
+    footage.next_sentence()
+    await page.get_by_role("link", name="Create your first event").click()
+    await page.locator("#title").press_sequentially("Fog and Brass", delay=60)
+    await page.locator("#starts_day").fill((utc_now() + timedelta(days=60)).date().isoformat())
+    await pause(page)
+    for field, text in (
+        ("venue_name", "Pier 7"),
+        ("venue_address", "Pier 7, Valletta"),
+        ("venue_city", "Valletta"),
+    ):
+        await page.locator(f"#{field}").press_sequentially(text, delay=40)
+    await page.locator("#venue_country").select_option(label="Malta")
+    await pause(page)
+    await page.locator("#price_1").press_sequentially("29.90", delay=60)
+    await page.locator("#places_1").press_sequentially("400", delay=60)
+    await pause(page)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Fog and Brass")
+
+
+async def publish(page: Page, footage: Footage) -> None:
+    """Look at the event as a buyer, and publish it."""
+    footage.next_sentence()
+    await pause(page, 2_500)
+    await page.get_by_role("link", name="Preview as a buyer").click()
+    await pause(page, 2_500)
+    await page.get_by_role("link", name="Back to the desk").click()
+    await pause(page, 1_000)
+    await page.get_by_role("button", name="Publish it").click()
+    await expect(page.get_by_role("status")).to_contain_text("It is published.")
+    footage.next_sentence()
+    await pause(page, 2_500)
+
+
+async def add_code(page: Page, footage: Footage) -> None:
+    """Make a promo code."""
+    footage.next_sentence()
+    await page.get_by_role("link", name="Codes").click()
+    await pause(page)
+    await page.locator("#code").press_sequentially("spring", delay=60)
+    await page.locator("#value").press_sequentially("10", delay=60)
+    await pause(page)
+    await page.keyboard.press("Enter")
+    await pause(page, 2_000)
 
 
 async def shop(stage: Stage, footage: Footage) -> None:
@@ -236,7 +307,7 @@ async def kill(stage: Stage, footage: Footage) -> None:
     data = stage.directory / "data"
     with serving("--demo", data=str(data), workers="2", access_log="false") as server:
         token = await owner_token(stage, server)
-        above, below = Terminal(footage, "1", rows=18), Terminal(footage, "2", rows=10)
+        above, below = Terminal(footage, "1", rows=15), Terminal(footage, "2", rows=8)
         footage.next_sentence()
         await above.type("evently rehearse --url $SERVER --buyers 5000 --places 20000")
         selling = asyncio.Event()
@@ -302,9 +373,12 @@ async def evening(stage: Stage, footage: Footage) -> None:
     await pause(page, 1_500)
     async with filming(footage, "desktop", page):
         selling = asyncio.create_task(sell_on(stage, event))
-        for _ in range(3):
+        for _ in range(2):
             footage.next_sentence()
             await pause(page, 7_000)
+        footage.next_sentence()
+        await scroll(page, 420)
+        await pause(page, 6_500)
         selling.cancel()
         await asyncio.wait([selling])
     await context.close()
@@ -366,6 +440,7 @@ def evently(*arguments: str) -> list[str]:
 
 
 PLAYS: Final[Mapping[str, Callable[[Stage, Footage], Awaitable[None]]]] = {
+    "desk": desk,
     "shop": shop,
     "race": race,
     "rehearsal": rehearsal,

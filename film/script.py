@@ -15,7 +15,7 @@ _SECONDS_MIN: Final = 2.5
 
 
 class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One scene. `pictures`: diagrams of the documents, one for each sentence."""
+    """One scene. `pictures`, diagrams of the documents, and `points`, lines of a card: one a sentence."""
 
     name: str
     layout: Layout
@@ -24,6 +24,7 @@ class Scene(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     said: tuple[str, ...]
     subtitle: str = ""
     pictures: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -21,10 +21,12 @@ def footage_of(*begins: float, end: float) -> Footage:
     return footage
 
 
-def test_every_picture_of_the_script_is_there() -> None:
+def test_every_sentence_has_its_picture_or_its_point() -> None:
     for scene in read_script():
         if scene.pictures:
             assert len(scene.pictures) == len(scene.said)
+        if scene.points:
+            assert len(scene.points) == len(scene.said)
         assert all((PICTURES / f"{name}.svg").exists() for name in scene.pictures)
 
 
