@@ -29,8 +29,9 @@ from evently.mail.nouns import (
     SignInCode,
     TicketOffered,
 )
+from evently.mail.phrases import Setting
 from evently.mail.reading import About, Dropped, Story, check
-from evently.mail.writing import Setting, write_notified, write_offered, write_requested
+from evently.mail.writing import write_notified, write_offered, write_requested
 from evently.sales.nouns import Booking, Ticket
 from evently.sales.terms import Rescheduling
 

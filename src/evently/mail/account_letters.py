@@ -7,7 +7,6 @@ with a secret.
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Final
 
 from evently.mail.letters import Letter, Link, isolated, plain
 from evently.mail.nouns import (
@@ -22,10 +21,7 @@ from evently.mail.nouns import (
     PasswordChanged,
     WebhookPaused,
 )
-
-_MONTHS: Final = (
-    "January February March April May June July August September October November December".split()
-)
+from evently.mail.phrases import MONTHS
 
 
 def write_email_change(message: Message, about: EmailChange, base_url: str) -> Letter:
@@ -146,9 +142,9 @@ def write_account_change(message: Message, about: AccountChange, base_url: str) 
 
 def _day(message: Message) -> str:
     at = message.expires_at.astimezone(UTC)
-    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
+    return f"{at.day} {MONTHS[at.month - 1]} {at.year}"
 
 
 def _moment(message: Message) -> str:
     at = message.created_at.astimezone(UTC)
-    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"
+    return f"{at.day} {MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"

@@ -44,10 +44,11 @@ from evently.mail.nouns import (
     TicketOffered,
     WebhookPaused,
 )
+from evently.mail.phrases import Setting
 from evently.mail.reading import Dropped, Reader, Story
 from evently.mail.smtp import Answer, MailTrouble, Smtp, read_server
 from evently.mail.unsubscribing import Unsubscriptions
-from evently.mail.writing import Setting, write_notified, write_offered, write_requested
+from evently.mail.writing import write_notified, write_offered, write_requested
 
 IDLE_SECONDS: Final = 1.0  # a person who waits for a code waits no longer
 CLAIMED_MAX: Final = 20  # messages of one run: few wait for the end of the claim when a process is killed

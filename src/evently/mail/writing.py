@@ -6,31 +6,39 @@ out; times are those of the clocks at the venue. Names that people typed pass `i
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from evently.accounts.people import link_to
-from evently.catalogue import Event, slug_of, wall_time_of
-from evently.kit.ids import reference_of, show_id
-from evently.kit.money import show_money
+from evently.catalogue import wall_time_of
+from evently.kit.ids import reference_of
 from evently.mail.letters import Letter, Link, isolated, plain
 from evently.mail.nouns import KINDS, AlreadyRegistered, Message, PasswordReset, SignInCode, TicketOffered
+from evently.mail.phrases import (
+    DAYS,
+    MINUTE,
+    Setting,
+    attached_words,
+    booking_of,
+    link_to_booking,
+    link_to_event,
+    list_tickets,
+    refund_words,
+    rows_of,
+    show_amount,
+    show_moment,
+    show_number,
+    show_short_day,
+    show_time_left,
+    show_title,
+    show_when,
+    unnamed_words,
+)
 from evently.mail.reading import About, Story
 from evently.notifications import Topic
-from evently.sales.nouns import Booking, Ticket
 
-TITLE_CHARACTERS_MAX: Final = 60  # in a subject: most readers show no more
-_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS: Final = (
-    "January February March April May June July August September October November December".split()
-)
-_MINUTE: Final = timedelta(minutes=1)
-_HOUR: Final = timedelta(hours=1)
 _TOPIC_WORDS: Final[Mapping[Topic, str]] = {
     "tickets": "your tickets",
     "changes": "changes of events that you have booked",
@@ -39,27 +47,15 @@ _TOPIC_WORDS: Final[Mapping[Topic, str]] = {
 }
 
 
-class Setting(msgspec.Struct, frozen=True):
-    """What a letter needs besides its story.
-
-    `files`: what is attached, in words. `unsubscribe`: the address that ends messages about this topic.
-    """
-
-    base_url: str
-    now: datetime
-    files: tuple[str, ...] = ()
-    unsubscribe: str | None = None
-
-
 def write_offered(message: Message, offered: TicketOffered, about: About, setting: Setting) -> Letter:
     """Write to the address to which a person passes a ticket on."""
-    giver, until = isolated(offered.giver), _moment(message.expires_at, about.event)
+    giver, until = isolated(offered.giver), show_moment(message.expires_at, about.event)
     return Letter(
-        subject=f"{giver} has a ticket for you: {_title(about.event)}",
-        preview=f"{_when(about.event)}, {plain(about.event.venue_name)}",
+        subject=f"{giver} has a ticket for you: {show_title(about.event)}",
+        preview=f"{show_when(about.event)}, {plain(about.event.venue_name)}",
         heading=f"{giver} has a ticket for you",
         paragraphs=("Accept it, and it is yours: you get a code of your own, and the old one ends.",),
-        rows=(*_rows_of(about), ("Ticket", isolated(offered.ticket)), ("Accept until", until)),
+        rows=(*rows_of(about), ("Ticket", isolated(offered.ticket)), ("Accept until", until)),
         action=Link("Accept the ticket", setting.base_url + offered.path),
         notes=("If you do not want it, do nothing: the ticket stays where it is.",),
         why=f"You get this because {giver} entered {message.address} at {setting.base_url}.",
@@ -82,8 +78,8 @@ def write_requested(
             why=why,
         )
     code = plain(about.code)
-    minutes = max(1, round((message.expires_at - message.created_at) / _MINUTE))
-    valid = f"They are valid for {_number(minutes, 'minute')}, and only once."
+    minutes = max(1, round((message.expires_at - message.created_at) / MINUTE))
+    valid = f"They are valid for {show_number(minutes, 'minute')}, and only once."
     ignore = "If it was not you, ignore this message: without the code, nothing happens."
     match about:
         case SignInCode(path=path):
@@ -138,29 +134,31 @@ _WAITED: Final = "You get this because you have joined the waitlist of this even
 
 
 def _booking_confirmed(story: Story, setting: Setting) -> Letter:
-    booking = _booking(story)
+    booking = booking_of(story)
     due = booking.total_minor()
     door = booking.payment == "door" and due > 0
-    amount = ("To pay at the door" if door else "Paid", _amount(due, booking)) if due else ("Price", "Free")
+    amount = (
+        ("To pay at the door" if door else "Paid", show_amount(due, booking)) if due else ("Price", "Free")
+    )
     return Letter(
-        subject=f"Your tickets: {_title(story.event)}, {_short_day(story.event)}",
-        preview=f"{_when(story.event)}, {plain(story.event.venue_name)}",
+        subject=f"Your tickets: {show_title(story.event)}, {show_short_day(story.event)}",
+        preview=f"{show_when(story.event)}, {plain(story.event.venue_name)}",
         heading="Your booking is confirmed",
-        paragraphs=_attached(setting) or ("You find your tickets at the address below.",),
+        paragraphs=attached_words(setting) or ("You find your tickets at the address below.",),
         rows=(
-            *_rows_of(story.about),
-            ("Tickets", _tickets(story)),
+            *rows_of(story.about),
+            ("Tickets", list_tickets(story)),
             amount,
             ("Booking", reference_of(booking.booking_id)),
         ),
-        action=_to_booking("Show my tickets", story, setting),
+        action=link_to_booking("Show my tickets", story, setting),
         notes=(_SHOW_ONCE,),
         why=_BOOKED,
     )
 
 
 def _payment_failed(story: Story, setting: Setting) -> Letter:
-    booking = _booking(story)
+    booking = booking_of(story)
     unpaid = booking.state == "cancelled"  # it had been confirmed
     sentence = (
         "Your bank did not pay after your booking was confirmed, so the booking is cancelled."
@@ -168,15 +166,15 @@ def _payment_failed(story: Story, setting: Setting) -> Letter:
         else "The payment was declined or came too late, so your seats went back on sale."
     )
     return Letter(
-        subject=f"Not paid, not booked: {_title(story.event)}",
+        subject=f"Not paid, not booked: {show_title(story.event)}",
         preview="You have no tickets, and no money is kept.",
         heading="You have no tickets: the payment failed",
         paragraphs=(
             sentence,
             "No money is kept. What your bank has reserved is released; that can take some days.",
         ),
-        rows=(*_rows_of(story.about), ("Booking", reference_of(booking.booking_id))),
-        action=_to_event("Book again", story.event, setting),
+        rows=(*rows_of(story.about), ("Booking", reference_of(booking.booking_id))),
+        action=link_to_event("Book again", story.event, setting),
         why="You get this because you have tried to book this event.",
     )
 
@@ -190,58 +188,58 @@ def _booking_cancelled(story: Story, setting: Setting) -> Letter:
         else "All tickets of this booking are void."
     )
     return Letter(
-        subject=f"{'Event cancelled' if by_event else 'Booking cancelled'}: {_title(story.event)}",
-        preview=_refund_words(story),
+        subject=f"{'Event cancelled' if by_event else 'Booking cancelled'}: {show_title(story.event)}",
+        preview=refund_words(story),
         heading=heading,
-        paragraphs=(sentence, _refund_words(story)),
+        paragraphs=(sentence, refund_words(story)),
         notes=("The attached entry marks it as cancelled in your calendar.",) if setting.files else (),
-        rows=(*_rows_of(story.about), ("Booking", reference_of(_booking(story).booking_id))),
-        action=_to_booking("Show the booking", story, setting),
+        rows=(*rows_of(story.about), ("Booking", reference_of(booking_of(story).booking_id))),
+        action=link_to_booking("Show the booking", story, setting),
         why=_BOOKED,
     )
 
 
 def _tickets_cancelled(story: Story, setting: Setting) -> Letter:
     return Letter(
-        subject=f"Tickets cancelled: {_title(story.event)}",
-        preview=_refund_words(story),
+        subject=f"Tickets cancelled: {show_title(story.event)}",
+        preview=refund_words(story),
         heading="Some of your tickets are cancelled",
-        paragraphs=("The tickets that are not listed below are void.", _refund_words(story)),
+        paragraphs=("The tickets that are not listed below are void.", refund_words(story)),
         rows=(
-            *_rows_of(story.about),
-            ("You still have", _tickets(story)),
-            ("Booking", reference_of(_booking(story).booking_id)),
+            *rows_of(story.about),
+            ("You still have", list_tickets(story)),
+            ("Booking", reference_of(booking_of(story).booking_id)),
         ),
-        action=_to_booking("Show the booking", story, setting),
+        action=link_to_booking("Show the booking", story, setting),
         why=_BOOKED,
     )
 
 
 def _return_taken(story: Story, setting: Setting) -> Letter:
-    left = [ticket for ticket in _booking(story).tickets if ticket.state == "valid"]
+    left = [ticket for ticket in booking_of(story).tickets if ticket.state == "valid"]
     return Letter(
-        subject=f"Your returned ticket was taken: {_title(story.event)}",
-        preview=_refund_words(story),
+        subject=f"Your returned ticket was taken: {show_title(story.event)}",
+        preview=refund_words(story),
         heading="Another person has taken your ticket",
         paragraphs=(
             "You returned it to the waitlist, and it was sold again. It is void now.",
-            _refund_words(story),
+            refund_words(story),
         ),
         rows=(
-            *_rows_of(story.about),
-            *([("You still have", _tickets(story))] if left else []),
-            ("Booking", reference_of(_booking(story).booking_id)),
+            *rows_of(story.about),
+            *([("You still have", list_tickets(story))] if left else []),
+            ("Booking", reference_of(booking_of(story).booking_id)),
         ),
-        action=_to_booking("Show the booking", story, setting),
+        action=link_to_booking("Show the booking", story, setting),
         why=_BOOKED,
     )
 
 
 def _refund_paid(story: Story, setting: Setting) -> Letter:
-    booking = _booking(story)
-    amount = _amount(story.refund_minor or 0, booking)
+    booking = booking_of(story)
+    amount = show_amount(story.refund_minor or 0, booking)
     return Letter(
-        subject=f"Refund of {amount}: {_title(story.event)}",
+        subject=f"Refund of {amount}: {show_title(story.event)}",
         preview="Your bank shows it within some days.",
         heading=f"We have paid back {amount}",
         paragraphs=("It goes to the card or account that paid. Your bank shows it within some days.",),
@@ -250,7 +248,7 @@ def _refund_paid(story: Story, setting: Setting) -> Letter:
             ("Refund", amount),
             ("Booking", reference_of(booking.booking_id)),
         ),
-        action=_to_booking("Show the booking", story, setting),
+        action=link_to_booking("Show the booking", story, setting),
         why=_BOOKED,
     )
 
@@ -260,17 +258,17 @@ def _event_rescheduled(story: Story, setting: Setting) -> Letter:
     moved = before is not None and before.starts_before != before.starts_at
     placed = before is not None and before.place_changed
     what = "time and place" if moved and placed else "place" if placed else "time"
-    was = [] if before is None or not moved else [("Before", _moment(before.starts_before, story.event))]
+    was = [] if before is None or not moved else [("Before", show_moment(before.starts_before, story.event))]
     return Letter(
-        subject=f"New {what}: {_title(story.event)}",
-        preview=f"Now {_when(story.event)}, {plain(story.event.venue_name)}",
+        subject=f"New {what}: {show_title(story.event)}",
+        preview=f"Now {show_when(story.event)}, {plain(story.event.venue_name)}",
         heading=f"The event has a new {what}",
         paragraphs=(
             "Your tickets stay valid. If you cannot come, you can see what a cancellation pays back.",
-            *_attached(setting),
+            *attached_words(setting),
         ),
-        rows=(*_rows_of(story.about), *was, ("Booking", reference_of(_booking(story).booking_id))),
-        action=_to_booking("Show my booking", story, setting),
+        rows=(*rows_of(story.about), *was, ("Booking", reference_of(booking_of(story).booking_id))),
+        action=link_to_booking("Show my booking", story, setting),
         why=_BOOKED,
     )
 
@@ -289,26 +287,26 @@ def _offer_ending(story: Story, setting: Setting) -> Letter:
     return _offer(
         story,
         setting,
-        subject=f"{_left(story, setting)} left",
+        subject=f"{show_time_left(story, setting)} left",
         heading="Your offer ends soon",
         sentence="The tickets are still held for you. Then they go to the next person on the waitlist.",
     )
 
 
 def _offer(story: Story, setting: Setting, *, subject: str, heading: str, sentence: str) -> Letter:
-    booking = _booking(story)
+    booking = booking_of(story)
     assert booking.expires_at is not None, "an offer is a hold"
-    until = _moment(booking.expires_at, story.event)
+    until = show_moment(booking.expires_at, story.event)
     return Letter(
-        subject=f"{subject}: {_title(story.event)}",
+        subject=f"{subject}: {show_title(story.event)}",
         preview=f"Held for you until {until}",
         heading=heading,
         paragraphs=(sentence,),
         rows=(
-            *_rows_of(story.about),
-            ("Tickets", _tickets(story)),
-            ("Price", _amount(booking.total_minor(), booking)),
-            ("Held until", f"{until} ({_left(story, setting)} left)"),
+            *rows_of(story.about),
+            ("Tickets", list_tickets(story)),
+            ("Price", show_amount(booking.total_minor(), booking)),
+            ("Held until", f"{until} ({show_time_left(story, setting)} left)"),
         ),
         action=Link("Take the tickets", f"{setting.base_url}/me/waitlist"),
         notes=(
@@ -320,15 +318,15 @@ def _offer(story: Story, setting: Setting, *, subject: str, heading: str, senten
 
 def _offer_lapsed(story: Story, setting: Setting) -> Letter:
     return Letter(
-        subject=f"Your offer has ended: {_title(story.event)}",
+        subject=f"Your offer has ended: {show_title(story.event)}",
         preview="The tickets are no longer held for you.",
         heading="Your offer has ended",
         paragraphs=(
             "You did not take the tickets in time, or who had returned one came with it after all.",
             "You can join the waitlist again.",
         ),
-        rows=_rows_of(story.about),
-        action=_to_event("Show the event", story.event, setting),
+        rows=rows_of(story.about),
+        action=link_to_event("Show the event", story.event, setting),
         why=_WAITED,
     )
 
@@ -336,7 +334,7 @@ def _offer_lapsed(story: Story, setting: Setting) -> Letter:
 def _entry_withdrawn(story: Story, setting: Setting) -> Letter:
     cancelled = story.event.state == "cancelled"
     return Letter(
-        subject=f"You are no longer on the waitlist: {_title(story.event)}",
+        subject=f"You are no longer on the waitlist: {show_title(story.event)}",
         preview="The event is cancelled."
         if cancelled
         else "You have as many tickets as one person may have.",
@@ -346,8 +344,8 @@ def _entry_withdrawn(story: Story, setting: Setting) -> Letter:
             if cancelled
             else "You have as many tickets of this event as one person may have.",
         ),
-        rows=_rows_of(story.about),
-        action=_to_event("Show the event", story.event, setting),
+        rows=rows_of(story.about),
+        action=link_to_event("Show the event", story.event, setting),
         why=_WAITED,
     )
 
@@ -360,42 +358,42 @@ def _event_reminder(story: Story, setting: Setting) -> Letter:
         if days <= 0
         else "tomorrow"
         if days == 1
-        else f"on {_DAYS[story.event.starts_at_local.weekday()]}"
+        else f"on {DAYS[story.event.starts_at_local.weekday()]}"
     )
-    booking = _booking(story)
+    booking = booking_of(story)
     return Letter(
-        subject=f"{day.capitalize()}: {_title(story.event)}",
-        preview=f"{_when(story.event)}, {plain(story.event.venue_name)}",
+        subject=f"{day.capitalize()}: {show_title(story.event)}",
+        preview=f"{show_when(story.event)}, {plain(story.event.venue_name)}",
         heading=f"See you {day}",
         paragraphs=(
-            *(_attached(setting) or ("You find your tickets at the address below.",)),
-            *_unnamed_words(story),
+            *(attached_words(setting) or ("You find your tickets at the address below.",)),
+            *unnamed_words(story),
         ),
         rows=(
-            *_rows_of(story.about),
-            ("Tickets", _tickets(story)),
+            *rows_of(story.about),
+            ("Tickets", list_tickets(story)),
             *(
-                [("To pay at the door", _amount(booking.total_minor(), booking))]
+                [("To pay at the door", show_amount(booking.total_minor(), booking))]
                 if booking.payment == "door" and booking.total_minor()
                 else []
             ),
             ("Booking", reference_of(booking.booking_id)),
         ),
-        action=_to_booking("Show my tickets", story, setting),
+        action=link_to_booking("Show my tickets", story, setting),
         why=_BOOKED,
     )
 
 
 def _transfer_accepted(story: Story, setting: Setting) -> Letter:
     return Letter(
-        subject=f"Your ticket was taken: {_title(story.event)}",
+        subject=f"Your ticket was taken: {show_title(story.event)}",
         preview="It has another code now, and yours is void.",
         heading="The ticket that you passed on was accepted",
         paragraphs=(
             "It belongs to the person to whom you offered it. Its old code is void: do not use it any more.",
             "If money is paid back for it, that goes to the person who has booked it.",
         ),
-        rows=_rows_of(story.about),
+        rows=rows_of(story.about),
         action=Link("Show my tickets", f"{setting.base_url}/me/tickets"),
         why=_PASSED_ON,
     )
@@ -413,30 +411,30 @@ def _transfer_expired(story: Story, setting: Setting) -> Letter:
 
 def _still_yours(story: Story, setting: Setting, what: str, sentence: str) -> Letter:
     return Letter(
-        subject=f"Your ticket was {what}: {_title(story.event)}",
+        subject=f"Your ticket was {what}: {show_title(story.event)}",
         preview="It is still yours, with the same code.",
         heading=f"The ticket that you offered was {what}",
         paragraphs=(f"{sentence} It is still yours, with the same code.",),
-        rows=_rows_of(story.about),
-        action=_to_booking("Show my tickets", story, setting),
+        rows=rows_of(story.about),
+        action=link_to_booking("Show my tickets", story, setting),
         why=_PASSED_ON,
     )
 
 
 def _ticket_received(story: Story, setting: Setting) -> Letter:
-    booking = _booking(story)
+    booking = booking_of(story)
     door = booking.payment == "door" and booking.payment_id is None and booking.total_minor() > 0
     return Letter(
-        subject=f"Your ticket: {_title(story.event)}, {_short_day(story.event)}",
-        preview=f"{_when(story.event)}, {plain(story.event.venue_name)}",
+        subject=f"Your ticket: {show_title(story.event)}, {show_short_day(story.event)}",
+        preview=f"{show_when(story.event)}, {plain(story.event.venue_name)}",
         heading="The ticket is yours",
-        paragraphs=_attached(setting) or ("You find your ticket at the address below.",),
+        paragraphs=attached_words(setting) or ("You find your ticket at the address below.",),
         rows=(
-            *_rows_of(story.about),
-            ("Tickets", _tickets(story)),
-            *([("To pay at the door", _amount(booking.total_minor(), booking))] if door else []),
+            *rows_of(story.about),
+            ("Tickets", list_tickets(story)),
+            *([("To pay at the door", show_amount(booking.total_minor(), booking))] if door else []),
         ),
-        action=_to_booking("Show my ticket", story, setting),
+        action=link_to_booking("Show my ticket", story, setting),
         notes=(
             "Show it once at the entrance, on paper or on a screen, and to nobody else before.",
             "You cannot cancel it: if you cannot come, pass it on, or give it back at the same address.",
@@ -447,14 +445,14 @@ def _ticket_received(story: Story, setting: Setting) -> Letter:
 
 def _ticket_given_back(story: Story, setting: Setting) -> Letter:
     return Letter(
-        subject=f"A ticket is yours again: {_title(story.event)}",
+        subject=f"A ticket is yours again: {show_title(story.event)}",
         preview="The person to whom it was passed on has given it back.",
         heading="A ticket is yours again",
         paragraphs=(
             "The person who held it has given it back. It has a new code; you can use, pass on or cancel it.",
         ),
-        rows=(*_rows_of(story.about), ("Booking", reference_of(_booking(story).booking_id))),
-        action=_to_booking("Show the booking", story, setting),
+        rows=(*rows_of(story.about), ("Booking", reference_of(booking_of(story).booking_id))),
+        action=link_to_booking("Show the booking", story, setting),
         why=_BOOKED,
     )
 
@@ -462,7 +460,7 @@ def _ticket_given_back(story: Story, setting: Setting) -> Letter:
 def _ticket_lost(story: Story, setting: Setting) -> Letter:
     cancelled = story.event.state == "cancelled"
     return Letter(
-        subject=f"{'Event cancelled' if cancelled else 'Ticket cancelled'}: {_title(story.event)}",
+        subject=f"{'Event cancelled' if cancelled else 'Ticket cancelled'}: {show_title(story.event)}",
         preview="Your ticket is void.",
         heading="The event is cancelled" if cancelled else "Your ticket is cancelled",
         paragraphs=(
@@ -471,49 +469,49 @@ def _ticket_lost(story: Story, setting: Setting) -> Letter:
             else "The organizer has cancelled the ticket that was passed on to you. It is void.",
             "What is paid back goes to the person who has booked it.",
         ),
-        rows=_rows_of(story.about),
-        action=_to_event("Show the event", story.event, setting),
+        rows=rows_of(story.about),
+        action=link_to_event("Show the event", story.event, setting),
         why=_RECEIVED,
     )
 
 
 def _seats_changed(story: Story, setting: Setting) -> Letter:
-    received = story.reader_id not in (None, _booking(story).buyer_id)
+    received = story.reader_id not in (None, booking_of(story).buyer_id)
     return Letter(
-        subject=f"New seats: {_title(story.event)}, {_short_day(story.event)}",
+        subject=f"New seats: {show_title(story.event)}, {show_short_day(story.event)}",
         preview="Your earlier tickets are void: use the new ones.",
         heading="You have new seats",
         paragraphs=(
             "The organizer has given you other seats. Your earlier tickets are void, and admit nobody.",
-            *_attached(setting),
+            *attached_words(setting),
         ),
         rows=(
-            *_rows_of(story.about),
-            ("Tickets", _tickets(story)),
-            ("Booking", reference_of(_booking(story).booking_id)),
+            *rows_of(story.about),
+            ("Tickets", list_tickets(story)),
+            ("Booking", reference_of(booking_of(story).booking_id)),
         ),
-        action=_to_booking("Show my tickets", story, setting),
+        action=link_to_booking("Show my tickets", story, setting),
         notes=(_SHOW_ONCE,),
         why=_RECEIVED if received else _BOOKED,
     )
 
 
 def _tickets_resent(story: Story, setting: Setting) -> Letter:
-    booking = _booking(story)
+    booking = booking_of(story)
     return Letter(
-        subject=f"Your tickets again: {_title(story.event)}, {_short_day(story.event)}",
-        preview=f"{_when(story.event)}, {plain(story.event.venue_name)}",
+        subject=f"Your tickets again: {show_title(story.event)}, {show_short_day(story.event)}",
+        preview=f"{show_when(story.event)}, {plain(story.event.venue_name)}",
         heading="Your tickets, once more",
         paragraphs=(
             "The organizer sends you your tickets again. They are the same as before.",
-            *_attached(setting),
+            *attached_words(setting),
         ),
         rows=(
-            *_rows_of(story.about),
-            ("Tickets", _tickets(story)),
+            *rows_of(story.about),
+            ("Tickets", list_tickets(story)),
             ("Booking", reference_of(booking.booking_id)),
         ),
-        action=_to_booking("Show my tickets", story, setting),
+        action=link_to_booking("Show my tickets", story, setting),
         notes=(_SHOW_ONCE,),
         why=_BOOKED,
     )
@@ -544,131 +542,3 @@ _WRITERS: Final[Mapping[str, Callable[[Story, Setting], Letter]]] = {
     "entry_withdrawn": _entry_withdrawn,
     "event_reminder": _event_reminder,
 }
-
-# Pieces -----------------------------------------------------------------------------------------------------
-
-
-def _booking(story: Story) -> Booking:
-    assert story.booking is not None, "the notification has a booking"
-    return story.booking
-
-
-def _rows_of(about: About) -> tuple[tuple[str, str], ...]:
-    event, venue = about.event, about.venue
-    lines = [venue.name, *venue.address.splitlines()]
-    if not any(venue.city in line for line in lines[1:]):
-        lines.append(venue.city)
-    return (
-        ("Event", isolated(event.title)),
-        ("When", f"{_when(event)}\n(time in {isolated(event.city)})"),
-        ("Where", "\n".join(isolated(line) for line in lines if plain(line))),
-    )
-
-
-def _tickets(story: Story) -> str:
-    """Return the tickets that are not void: those with seats one by one, the others counted."""
-    kept = [
-        ticket
-        for ticket in _booking(story).tickets
-        if ticket.state != "void" and ticket.holder_id in (None, story.reader_id)
-    ]
-    seated = [_type(story, each) + f": {isolated(each.seat_label)}" for each in kept if each.seat_label]
-    counted = Counter(_type(story, each) for each in kept if not each.seat_label)
-    return "\n".join([*(f"{count} × {name}" for name, count in counted.items()), *seated]) or "none"
-
-
-def _type(story: Story, ticket: Ticket) -> str:
-    return isolated(story.about.type_names.get(ticket.ticket_type_id, "Ticket"))
-
-
-def _refund_words(story: Story) -> str:
-    booking = _booking(story)
-    if story.refund_minor:
-        return f"{_amount(story.refund_minor, booking)} will be paid back the way you paid."
-    if booking.payment == "online" and booking.paid_minor:
-        return "Nothing is paid back: the conditions of your booking say so."
-    return "You had paid nothing to us, so nothing is paid back."
-
-
-def _attached(setting: Setting) -> tuple[str, ...]:
-    if not setting.files:
-        return ()
-    return (
-        f"{' and '.join(setting.files).capitalize()} {'are' if len(setting.files) > 1 else 'is'} attached.",
-    )
-
-
-def _unnamed_words(story: Story) -> tuple[str, ...]:
-    """Return that names are missing on tickets, and until when they can be given."""
-    if not story.unnamed:
-        return ()
-    count = "A ticket has" if story.unnamed == 1 else f"{story.unnamed} tickets have"
-    until = _moment(story.event.names_end_at, story.event)
-    return (
-        f"{count} no name yet, and the organizer asks who comes. Give it at the address below until {until}.",
-    )
-
-
-def _to_booking(words: str, story: Story, setting: Setting) -> Link:
-    return Link(words, setting.base_url + story.page)
-
-
-def _to_event(words: str, event: Event, setting: Setting) -> Link:
-    slug = slug_of(event.title)
-    tail = f"/{slug}" if slug.isascii() and slug else ""
-    return Link(words, f"{setting.base_url}/events/{show_id('evt', event.event_id)}{tail}")
-
-
-def _amount(amount_minor: int, booking: Booking) -> str:
-    return show_money(amount_minor, booking.currency)
-
-
-def _title(event: Event) -> str:
-    """Return a title for a subject."""
-    title = plain(event.title)
-    if len(title) > TITLE_CHARACTERS_MAX:
-        title = title[: TITLE_CHARACTERS_MAX - 1].rstrip() + "…"
-    return isolated(title)
-
-
-def _short_day(event: Event) -> str:
-    start = event.starts_at_local
-    return f"{start.day} {_MONTHS[start.month - 1]}"
-
-
-def _when(event: Event) -> str:
-    """Return start and end: the day of the end only if it is another one."""
-    start, end = event.starts_at_local, event.ends_at_local
-    until = f"{end:%H:%M}" if end.date() == start.date() else f"{_day(end)}, {end:%H:%M}"
-    return f"{_moment(event.starts_at, event)} to {until}"
-
-
-def _moment(instant: datetime, event: Event) -> str:
-    """Return an instant on the clocks at the venue: `Thursday, 20 May 2027, 20:00`."""
-    zone = event.place.zone
-    local = wall_time_of(instant, zone)
-    return f"{_day(local)}, {local:%H:%M}{_offset(instant, zone)}"
-
-
-def _offset(instant: datetime, zone: ZoneInfo) -> str:
-    """Return the offset from UTC, only where the clocks show the hour twice."""
-    here = instant.astimezone(zone)
-    if here.replace(fold=0).utcoffset() == here.replace(fold=1).utcoffset():
-        return ""
-    text = f"{here:%z}"
-    return f" (UTC{text[:3]}:{text[3:5]})"
-
-
-def _day(local: datetime) -> str:
-    return f"{_DAYS[local.weekday()]}, {local.day} {_MONTHS[local.month - 1]} {local.year}"
-
-
-def _left(story: Story, setting: Setting) -> str:
-    expires_at = _booking(story).expires_at
-    assert expires_at is not None, "an offer is a hold"
-    left = max(expires_at - setting.now, _MINUTE)
-    return _number(round(left / _HOUR), "hour") if left >= 2 * _HOUR else _number(left // _MINUTE, "minute")
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -22,8 +22,9 @@ from evently.kit.clock import Clock
 from evently.kit.errors import Trouble
 from evently.mail.letters import Letter
 from evently.mail.nouns import Notified, decode_subject
+from evently.mail.phrases import Setting
 from evently.mail.reading import Dropped, Reader
-from evently.mail.writing import Setting, write_notified
+from evently.mail.writing import write_notified
 from evently.push import outbox
 from evently.push.delivering import CONNECTIONS_MAX, Delivery, PushServices
 from evently.push.encrypting import Proofs, encrypt, public_text, read_key
