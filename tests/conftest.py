@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import hypothesis
 import msgspec
@@ -22,6 +23,26 @@ from tests.support.postgres import ServerAddress, cloned_database, in_database, 
 
 Admin = psycopg.Connection[tuple[object, ...]]
 
+# They take longest. They begin first, so that no worker of pytest-xdist is busy alone at the end
+LONGEST: Final = (
+    "api/test_readme_tour.py",
+    "api/test_clients.py",
+    "load/test_bench_quick.py",
+    "load/test_evening.py",
+    "api/test_rehearsing.py",
+    "api/test_rehearsals.py",
+    "test_deployment.py",
+    "browser/test_rehearsing.py",
+    "load/test_kill_payments.py",
+    "load/test_kill.py",
+    "api/test_serving_streams.py",
+    "api/test_upgrades.py",
+    "api/test_edge_memory.py",
+    "db/test_embedded.py",
+    "db/test_backups.py",
+    "db/test_checkout_crashes.py",
+    "sim/test_simulation.py",
+)
 _ADDRESS = pytest.StashKey[ServerAddress]()
 _RUNNING = pytest.StashKey[ExitStack]()
 
@@ -50,6 +71,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Send the address of the server to a worker of pytest-xdist."""
     node.workerinput["postgres"] = msgspec.to_builtins(node.config.stash[_ADDRESS])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest modules first, and leave the others in their order."""
+    tests = Path(__file__).parent
+    places = {tests / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

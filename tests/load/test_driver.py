@@ -151,7 +151,7 @@ async def test_answers(parts: list[bytes | None], status: int, body: bytes) -> N
     ],
 )
 async def test_a_malformed_reply_is_lost_at_once(parts: list[bytes | None]) -> None:
-    answer, _ = await asyncio.wait_for(ask(lambda _number, _request: parts), 5)
+    answer, _ = await asyncio.wait_for(ask(lambda _number, _request: parts), 60)
     assert answer == NO_ANSWER
 
 
@@ -170,7 +170,7 @@ async def test_a_reply_that_nobody_asked_for_ends_the_connection() -> None:
         connection = await connect(target)
         replies: list[Reply] = []
         connection.send(request_for("GET", "/", target), replies.append)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not connection.closed:
                 await asyncio.sleep(0.001)
     assert [reply.body for reply in replies] == [b"hi"]
@@ -249,7 +249,7 @@ async def test_hanging_up_loses_the_answer_and_not_the_request() -> None:
     async with serving(script) as (tiny, target):
         client = HttpClient(target, 1)
         assert await client.exchange(request_for("GET", "/first", target), disconnect=True) == NO_ANSWER
-        await asyncio.wait_for(arrived.wait(), 5)
+        await asyncio.wait_for(arrived.wait(), 60)
         assert (await client.exchange(request_for("GET", "/second", target))).status == 200
         client.close()
     assert [request.split()[1] for request in tiny.requests] == [b"/first", b"/second"]

@@ -42,6 +42,20 @@ from tests.unit import (
 )
 
 SEEDS_MAX: Final = 100
+FOUND_BEFORE_MAX: Final = 10
+_found_before: Final[list[str]] = []  # stories, the latest first: mistakes that are alike are found alike
+# The stories that are most likely to find a mistake in a module: they are told before the others
+OWN_STORIES: Final[dict[object, Iterable[str]]] = {
+    seats: test_sales_seats.STORIES.values(),
+    ledger: test_sales_money.STORIES.values(),
+    pricing: test_sales_money.STORIES.values(),
+    promos: test_sales_money.STORIES.values(),
+    waitlist: test_sales_waitlist.STORIES.values(),
+    offers: test_sales_waitlist.STORIES.values(),
+    check_ins: test_sales_check_ins.STORIES.values(),
+    exchanges: test_sales_exchanges.STORIES.values(),
+    add_ons: test_sales_add_ons.STORIES.values(),
+}
 STORIES: Final = [
     story
     for module in (
@@ -628,8 +642,12 @@ def named(mutants: Iterable[Mutant]) -> list[object]:
     "mutant", named([*BOOKINGS, *SEATS, *MONEY, *PROMISES, *RELEASES, *WAITLIST, *DOOR, *EXCHANGES, *ADD_ONS])
 )
 def test_a_story_finds(mutant: Mutant) -> None:
+    own = OWN_STORIES.get(mutant.where, ())
+    likely = dict.fromkeys([*_found_before[:FOUND_BEFORE_MAX], *own, *STORIES])  # every story, once
     with planted(mutant):
-        assert not all(_holds(story) for story in STORIES), "no story finds it"
+        found = next((story for story in likely if not _holds(story)), None)
+    assert found is not None, "no story finds it"
+    _found_before.insert(0, found)
 
 
 def _holds(story: str) -> bool:

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Literal, Self
@@ -38,6 +38,7 @@ _RETRY_SECONDS: Final = 0.1
 _ORPHAN_SECONDS_MAX: Final = 3.0
 _FAST_SECONDS_MAX: Final = 60.0  # a fast shutdown writes a checkpoint of at most shared_buffers
 _IMMEDIATE_SECONDS_MAX: Final = 10.0
+_SIGNAL_AGAIN_SECONDS: Final = 1.0
 _STATUS_LINE: Final = 7  # of postmaster.pid, counted from 0 (miscadmin.h of PostgreSQL)
 # Messages of PostgreSQL while an earlier server of this directory is still stopping
 _TEMPORARY: Final = ("lock file", "shared memory block")
@@ -273,12 +274,8 @@ class EmbeddedPostgres:
             (signal.SIGQUIT, _IMMEDIATE_SECONDS_MAX),
             (signal.SIGKILL, None),
         ):
-            self._process.send_signal(number)
-            try:
-                self._process.wait(seconds_max)
-            except subprocess.TimeoutExpired:
-                continue
-            break
+            if _ends(self._process, number, seconds_max):
+                break
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process = None
@@ -295,6 +292,21 @@ class EmbeddedPostgres:
         assert self._socket_directory is not None, "the server has not been started"
         host = quote(str(self._socket_directory), safe="")
         return f"postgresql://{SUPERUSER}:{self._password}@/{database}?host={host}&port={self._port}"
+
+
+def _ends(process: subprocess.Popen[bytes], number: int, seconds_max: float | None) -> bool:
+    """Send a signal to a server, again and again, and return whether it has ended in time.
+
+    The first one may come before the server handles signals. Where SIGINT is ignored, as in the background of
+    a shell, it is lost. More than one makes no difference to PostgreSQL.
+    """
+    deadline = None if seconds_max is None else time.monotonic() + seconds_max
+    while deadline is None or time.monotonic() < deadline:
+        process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_SIGNAL_AGAIN_SECONDS)
+            return True
+    return False
 
 
 @contextmanager
