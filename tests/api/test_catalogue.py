@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -490,15 +491,21 @@ async def test_a_page_kept_in_memory_is_never_older_than_a_quarter_of_a_second(
 ) -> None:
     event = await make(office, manager)
     where = event.headers["location"]
-    before = (await office.client.get(where)).json()
-    async with office.context.database.transaction() as tx:
-        await tx.execute("UPDATE events SET title = 'Behind our back'")
-    assert (await office.client.get(where)).json() == before
-    async with asyncio.timeout(2):
-        while (await office.client.get(where)).json()[
-            "title"
-        ] != "Behind our back":  # time is what is waited for
-            await asyncio.sleep(0.02)
+    for number in range(100):  # until this machine is quick enough once to ask within that time
+        await asyncio.sleep(0.3)  # nothing is remembered any more
+        began = time.monotonic()
+        before = (await office.client.get(where)).json()["title"]
+        async with office.context.database.transaction() as tx:
+            await tx.execute("UPDATE events SET title = $1", f"Behind our back {number}")
+        after = (await office.client.get(where)).json()["title"]
+        quick = time.monotonic() - began < 0.25
+        async with asyncio.timeout(60):
+            while (await office.client.get(where)).json()["title"] != f"Behind our back {number}":
+                await asyncio.sleep(0.02)  # time is what is waited for
+        if quick:
+            assert after == before
+            return
+    raise AssertionError("three requests took a quarter of a second, a hundred times")
 
 
 # Pools and ticket types -------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from evently.catalogue import Event
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
 from evently.realtime import HubOptions
+from evently.realtime.hub import PING_SECONDS
 from evently.web.application import create_asgi
 from tests.support.box_office import BoxOffice, open_box_office, problem_of
 from tests.support.streams import Message, Stream, applied, following, until
@@ -80,7 +81,7 @@ async def test_a_snapshot_then_what_others_book(office: BoxOffice, *, socket: bo
         assert first.id == str(first.data["seq"])
         assert first.data["seats"] is None
         await agrees(office, event, stream)
-        async with asyncio.timeout(1.0):
+        async with asyncio.timeout(PING_SECONDS / 2):  # by itself, and not with the next ping
             assert (await office.book(event, office.as_buyer(), 2)).status_code == 201
             _, changes = await stream.has(2)
         assert changes.name == "changes"

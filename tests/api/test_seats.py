@@ -58,7 +58,7 @@ async def look(office: BoxOffice, event: Event, **params: Any) -> dict[str, Any]
 
 async def look_after(office: BoxOffice, event: Event, seq: int, **params: Any) -> dict[str, Any]:
     """Read the seats until the board has advanced."""
-    async with asyncio.timeout(20 * BOARD_SECONDS):
+    async with asyncio.timeout(60):
         while (found := await look(office, event, **params))["seq"] == seq:
             await asyncio.sleep(BOARD_SECONDS / 5)
     return found

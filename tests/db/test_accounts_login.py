@@ -151,7 +151,7 @@ async def test_known_and_unknown_take_as_long(db: Database, clock: MovableClock)
         with accounts._hasher.permit():
             hashing = min([await seconds_of(accounts._hasher.hash(PASSWORD)) for _ in range(5)])
         gaps = []
-        for round_number in range(3):  # a garbage collection may disturb one measurement
+        for round_number in range(10):  # a garbage collection or a busy machine may disturb some
             gaps.append(await _largest_gap(accounts, round_number))
             if gaps[-1] < min(0.005, hashing / 4):
                 return

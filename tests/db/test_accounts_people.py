@@ -44,7 +44,7 @@ from tests.support.accounts import (
     open_accounts,
 )
 
-DEADLINE_SECONDS: Final = 10.0
+DEADLINE_SECONDS: Final = 60.0
 
 
 @pytest.fixture

@@ -312,8 +312,12 @@ async def test_two_processes_send_each_message_once(db: Database, desk: SalesDes
 
 
 async def test_what_a_stopping_process_has_not_begun_is_given_back(db: Database, desk: SalesDesk) -> None:
+    begun = 0
+
     class Stuck(Post):
         async def send(self, sender: str, address: str, raw: bytes) -> Answer:
+            nonlocal begun
+            begun += 1
             await asyncio.Event().wait()
             return await super().send(sender, address, raw)
 
@@ -323,10 +327,9 @@ async def test_what_a_stopping_process_has_not_begun_is_given_back(db: Database,
     await deliver(db, desk.clock)
     stuck = make_mail(db, desk.clock, transport=Stuck())
     running = asyncio.create_task(stuck.run_once())
-    async with asyncio.timeout(10):
-        while not await db.fetch_value("SELECT count(*) FROM mail_messages WHERE attempts = 1"):
+    async with asyncio.timeout(60):
+        while begun < stuck.options.connections_max:
             await asyncio.sleep(0.01)
-    await asyncio.sleep(0.2)  # the workers are in the middle of their first message
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

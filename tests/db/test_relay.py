@@ -95,7 +95,7 @@ async def test_the_relay_does_not_wait_for_a_batch(db: Database, desk: SalesDesk
     try:
         async with connection.transaction():
             await connection.fetch(*store.sql.lock_sales(event_ids=[event.event_id for event in events]))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await deliver(Relay(db, desk.clock, EFFECTS), desk.clock)
     finally:
         await connection.close()

@@ -13,15 +13,20 @@ import pytest_asyncio
 
 from evently.db import Database, DatabaseOptions
 from evently.kit.errors import Busy, OutcomeUnknown, Trouble, Unavailable
-from evently.sales import Engine
-from evently.sales.commands import Command
-from evently.sales.outcomes import Outcome
 from tests.support.booking_clients import ClientJournal, run_clients
 from tests.support.catalogue import sale_terms, until_somebody_waits
 from tests.support.network_faults import DELIVERED_FAULTS, SILENT_FAULTS, Fault, Proxy, proxy_to
 from tests.support.row_checks import check_client_journals, check_rows
 from tests.support.sales_desk import SalesDesk, open_sales_desk
-from tests.support.selling import DEADLINE_SECONDS, eventually, held_up, open_engine, place, say, tally
+from tests.support.selling import (
+    ask_again,
+    eventually,
+    held_up,
+    open_engine,
+    place,
+    say,
+    tally,
+)
 
 
 @pytest_asyncio.fixture
@@ -47,16 +52,6 @@ async def far(external_database_url: str) -> AsyncIterator[SalesDesk]:
         desk = await stack.enter_async_context(open_sales_desk(database))
         yield desk
         await check_rows(database)
-
-
-async def ask_again(engine: Engine, command: Command) -> Outcome:
-    """Ask with the same key until there is an answer."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while True:
-            try:
-                return await engine.submit(command)
-            except Trouble:
-                await asyncio.sleep(0.02)
 
 
 async def count_bookings(db: Database) -> int:
@@ -164,7 +159,7 @@ async def test_a_wire_that_breaks_at_the_commit_leaves_a_question_that_the_key_a
 ) -> None:
     event = await far.event()
     request = place(event, (await far.types(event))["Regular"], 2, key="k")
-    async with open_engine(wire.url, far.clock, batch_seconds_max=1.0, silence_seconds_max=0.5) as engine:
+    async with open_engine(wire.url, far.clock, batch_seconds_max=2.0, silence_seconds_max=1.0) as engine:
         await ask_again(engine, place(event, (await far.types(event))["Regular"]))  # connected, prepared
         wire.break_at(b"COMMIT", fault)
         with pytest.raises(OutcomeUnknown):

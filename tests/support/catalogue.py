@@ -74,7 +74,7 @@ async def make_event(
 
 async def until_somebody_waits(db: Database) -> None:
     """Return once a statement in this database waits for a lock."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not await db.fetch_value(  # the other connection's wait announces itself to nobody
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
             "current_database()"

@@ -14,6 +14,7 @@ from uuid import UUID
 from evently.catalogue import Event
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import Clock
+from evently.kit.errors import Trouble
 from evently.kit.ids import new_id
 from evently.sales import Engine, EngineOptions
 from evently.sales.commands import Command
@@ -69,6 +70,16 @@ async def all_at_once(engines: Sequence[Engine], commands: Iterable[Command]) ->
     return await asyncio.gather(
         *[engines[number % len(engines)].submit(command) for number, command in enumerate(commands)]
     )
+
+
+async def ask_again(engine: Engine, command: Command) -> Outcome:
+    """Ask with the same key until there is an answer."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            try:
+                return await engine.submit(command)
+            except Trouble:
+                await asyncio.sleep(0.02)
 
 
 def place(

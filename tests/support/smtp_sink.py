@@ -39,6 +39,12 @@ class Sink:
         self.close_in_data: str | None = None
         self.slow_seconds = 0.0
         self.url = ""
+        self._open: set[Any] = set()
+
+    def hang_up(self) -> None:
+        """Close the connections that are open, as a server does with idle ones."""
+        for transport in self._open:
+            transport.close()
 
     @property
     def messages(self) -> list[EmailMessage]:
@@ -87,10 +93,12 @@ class _Counted(SMTP):
         sink.connections += 1
         sink.open_at_once += 1
         sink.open_at_most = max(sink.open_at_most, sink.open_at_once)
+        sink._open.add(transport)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.event_handler.open_at_once -= 1
+        self.event_handler._open.discard(self.transport)
         super().connection_lost(error)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-PATIENCE_SECONDS: Final = 10.0
+PATIENCE_SECONDS: Final = 60.0  # tests share the processors with browsers
 
 
 class Message(msgspec.Struct):

@@ -105,10 +105,10 @@ def test_a_seen_token_costs_microseconds(tokens: Tokens) -> None:
 
 
 def _seconds_of(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
+    started = time.thread_time()
     for _ in range(500):
         work()
-    return (time.perf_counter() - started) / 500
+    return (time.thread_time() - started) / 500
 
 
 # Crafted tokens ---------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ async def test_lines_are_written_together_and_soon() -> None:
     lines.add("one")
     lines.add("two")
     assert stream.getvalue() == ""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not stream.getvalue():
             await asyncio.sleep(0.01)
     assert stream.getvalue() == "one\ntwo\n"

@@ -146,9 +146,9 @@ def test_a_long_header_takes_no_time(line: str) -> None:
     for header in (FORWARDED, X_FORWARDED_FOR):
         took = []
         for _ in range(5):
-            began = time.perf_counter()
+            began = time.thread_time()
             found(header, line)
-            took.append(time.perf_counter() - began)
+            took.append(time.thread_time() - began)
         assert min(took) < 0.01
 
 
