@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from html import escape
 
 import pytest
 
@@ -15,6 +16,7 @@ from evently.kit.ids import find_id, show_id
 from evently.organizing import ConditionsChanges, EventChanges
 from evently.sales.reads import find_sale
 from evently.sales.terms import RefundWindow
+from evently.web.pages.organize.starting_points import STARTING_POINTS
 from tests.support.box_office import BoxOffice, open_box_office, problem_of
 from tests.support.catalogue import make_organizer
 from tests.support.desk import address_of, open_desk
@@ -85,6 +87,66 @@ async def test_a_first_event_with_a_new_venue_in_one_form(office: BoxOffice) -> 
     }
     assert sold == {"Regular": (2990, 1200), "Child": (0, 50)}
     assert sale.conditions_now()[1].payment == "online"
+
+
+@pytest.mark.parametrize("begin", STARTING_POINTS)
+async def test_a_first_event_from_a_starting_point_needs_only_its_own_words(
+    office: BoxOffice, begin: str
+) -> None:
+    visitor, organizer = await _new_organizer(office)
+    await visitor.read(f"{NEW}?organizer={organizer}")
+    address = f"{NEW}?organizer={organizer}&begin={begin}"
+    assert f'href="{escape(address)}"' in visitor.text, "a link, so it works without script"
+    assert "Or like an event that you have" not in visitor.text, "there is none yet"
+    await visitor.read(address)
+    start = STARTING_POINTS[begin]
+    assert visitor.form(NEW)["type_1"] == start.types[0].name
+    typed = {
+        "title": "The first one",
+        "starts_day": NEXT_YEAR,
+        "venue_name": "Pier 7",
+        "venue_address": "Pier 7, Linz",
+        "venue_city": "Linz",
+        "venue_country": "AT",
+    }
+    await visitor.send(NEW, form_of(visitor.text, NEW) | typed)
+    assert visitor.heading() == "The first one", visitor.text
+    event_id = find_id("evt", visitor.path.rpartition("/")[2])
+    assert event_id is not None
+    event = (await find_events(office.context.database, [event_id]))[event_id]
+    assert (f"{event.starts_at_local:%H:%M}", f"{event.ends_at_local:%H:%M}") == (start.starts, start.ends)
+    assert event.category is start.category
+    sale = await find_sale(office.context.database, event_id)
+    sold = [
+        (terms.name, terms.price_minor // 100, sale.pools[terms.pool_ids[0]].capacity)
+        for terms in sorted(sale.ticket_types.values(), key=lambda each: each.position)
+    ]
+    assert sold == [tuple(each) for each in start.types]
+    await visitor.submit(f"{visitor.path}/publish")
+    assert "On sale" in visitor.text
+
+
+async def test_the_form_offers_the_events_that_there_are_and_ignores_unknown_words(office: BoxOffice) -> None:
+    events = [await office.open_event() for _ in range(6)]
+    await office.context.database.fetch("UPDATE events SET title = '<i>Night</i>'")
+    desk = await open_desk(office)
+    await desk.visitor.read(f"{NEW}?begin=circus")
+    assert desk.visitor.form(NEW)["type_1"] == "Regular"
+    for event in (*events[2:], desk.event):
+        assert f'href="{address_of(event)}/copy"' in desk.visitor.text
+    assert f"{address_of(events[0])}/copy" not in desk.visitor.text, "the newest five"
+    assert "<bdi>&lt;i&gt;Night&lt;/i&gt;</bdi>" in desk.visitor.text
+    await desk.visitor.read(f"{address_of(events[5])}/copy")
+    assert desk.visitor.heading() == "Use it again"
+    await desk.visitor.read(NEW)
+    await desk.visitor.submit(NEW, title="")
+    assert "Begin with" not in desk.visitor.text, "a link there would lose what was typed"
+
+
+@pytest.mark.parametrize(("currency", "price"), [("EUR", "25.00"), ("JPY", "2500"), ("KWD", "25.000")])
+def test_a_starting_point_has_plausible_prices_in_any_currency(currency: str, price: str) -> None:
+    assert dict(STARTING_POINTS["concert"].fields(currency))["price_2"] == price
+    assert dict(STARTING_POINTS["free"].fields(currency))["price_1"] == "", "free"
 
 
 async def test_every_error_of_a_new_event_at_once_and_nothing_is_lost(office: BoxOffice) -> None:

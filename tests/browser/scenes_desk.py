@@ -61,6 +61,8 @@ async def _first_event(gallery: Gallery, organizer: str) -> None:
     page = gallery.page
     new_event = f"/organize/events/new?organizer={organizer}"
     await gallery.visit("desk-new-event", new_event, whole=True, narrow=True)
+    await gallery.visit("desk-new-event-seated", f"{new_event}&begin=seated", whole=True, narrow=True)
+    await page.goto(new_event)
     await page.get_by_role("button", name="Make the draft").click()
     await gallery.shot("desk-new-event-wrong", whole=True)
     await page.get_by_label("Title").fill("Fog and Brass: a Concert on the Pier")

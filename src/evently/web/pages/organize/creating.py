@@ -9,7 +9,7 @@ from uuid import UUID
 
 from evently import catalogue, organizing
 from evently.accounts.organizers import list_memberships, lock_organizer
-from evently.catalogue import Category, EventTerms, Venue, VenueTerms
+from evently.catalogue import Category, Event, EventTerms, Venue, VenueTerms
 from evently.db import Connection
 from evently.kit.errors import Invalid
 from evently.kit.ids import NO_ID, find_id, new_id, show_id
@@ -21,6 +21,7 @@ from evently.web.edge.context import Response
 from evently.web.edge.routing import QueryParameter
 from evently.web.pages.forms import Form, FormError, read_form
 from evently.web.pages.organize.desk import MANAGERS, event_address, open_desk, render_desk
+from evently.web.pages.organize.starting_points import STARTING_POINTS, StartingPoint
 from evently.web.pages.organize.typed import Typed, after_start, errors_at
 from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
@@ -29,6 +30,7 @@ NEW_VENUE: Final = "new"
 _ROWS: Final = 3  # of ticket types in the form at first
 _ROWS_MAX: Final = 20  # more are added at the event's page of tickets
 _VENUES_MAX: Final = 100
+_EVENTS_OFFERED: Final = 5  # to use one of them again; the search of the desk has the others
 _LASTS: Final = timedelta(hours=3)
 _CURRENCY: Final = "EUR"
 _VENUE_FIELDS: Final = ("name", "address", "city", "country", "time_zone")
@@ -39,6 +41,19 @@ _VENUE_MISSING: Final = {
     "country": "Choose the country.",
 }
 OfOrganizer = Annotated[str, QueryParameter(name="organizer", max_length=40)]
+Begin = Annotated[str, QueryParameter(max_length=20)]
+
+
+class Beginnings(NamedTuple):
+    """What the form can begin with. `chosen`: the starting point that fills it; `events`: newest first."""
+
+    chosen: str
+    events: list[Event]
+
+    @property
+    def copies(self) -> list[tuple[Event, str]]:
+        """The events with the addresses of the pages that use them again."""
+        return [(event, event_address(event.event_id, "copy")) for event in self.events]
 
 
 class TypeRow(NamedTuple):
@@ -50,12 +65,23 @@ class TypeRow(NamedTuple):
 
 
 @show("/organize/events/new", **policy(SIGNED_IN))
-async def show_new_event(request: Request, organizer: OfOrganizer = "") -> Response[str] | Response[None]:
-    """Return the form of a new event, for an organizer that the reader manages."""
+async def show_new_event(
+    request: Request, organizer: OfOrganizer = "", begin: Begin = ""
+) -> Response[str] | Response[None]:
+    """Return the form of a new event, for an organizer that the reader manages.
+
+    `begin`: the starting point that fills it; an event that there is has a page of its own for that.
+    """
     organizer_id = await _organizer_of(request, organizer)
     if organizer_id is None:
         return see_other("/organize?choose=yes")
-    return await _page(request, organizer_id, Form(await _defaults(request, organizer_id)), [])
+    context = request.context
+    newest = await catalogue.list_events_of_organizer(
+        context.database, list_sale_summaries, organizer_id, None, context.clock(), _EVENTS_OFFERED
+    )
+    events = [card.event for card in newest.data]
+    form = Form(await _defaults(request, events[0] if events else None, STARTING_POINTS.get(begin)))
+    return await _page(request, organizer_id, form, [], Beginnings(begin, events))
 
 
 @act("/organize/events/new", **policy(SIGNED_IN))
@@ -246,25 +272,33 @@ def _fields(rows: list[TypeRow]) -> Mapping[str, str]:
     return fields
 
 
-async def _defaults(request: Request, organizer_id: UUID) -> list[tuple[str, str]]:
+async def _defaults(
+    request: Request, event: Event | None, start: StartingPoint | None
+) -> list[tuple[str, str]]:
     """Return what the form has before anything is typed: what the newest event had, else what is usual."""
-    context = request.context
-    newest = await catalogue.list_events_of_organizer(
-        context.database, list_sale_summaries, organizer_id, None, context.clock(), 1
-    )
-    event = newest.data[0].event if newest.data else None
+    currency = event.currency if event else _CURRENCY
+    usual = {
+        "category": event.category.value if event else Category.OTHER.value,
+        "starts_clock": "20:00",
+        "type_1": "Regular",
+    }
+    filled = usual if start is None else dict(start.fields(currency))
     return [
+        *filled.items(),
         ("venue", show_id("ven", event.venue_id) if event else ""),
-        ("currency", event.currency if event else _CURRENCY),
-        ("category", event.category.value if event else Category.OTHER.value),
-        ("starts_clock", "20:00"),
-        ("payment", "online" if await context.checkout.find_gateway() else "door"),
-        ("type_1", "Regular"),
+        ("currency", currency),
+        ("payment", "online" if await request.context.checkout.find_gateway() else "door"),
         ("key", show_id("evt", new_id())),
     ]
 
 
-async def _page(request: Request, organizer_id: UUID, form: Form, errors: list[FormError]) -> Response[str]:
+async def _page(
+    request: Request,
+    organizer_id: UUID,
+    form: Form,
+    errors: list[FormError],
+    beginnings: Beginnings | None = None,
+) -> Response[str]:
     context = request.context
     desk = await open_desk(request, organizer_id)
     venues = await catalogue.list_venues(context.database, organizer_id, _VENUES_MAX, None)
@@ -278,6 +312,8 @@ async def _page(request: Request, organizer_id: UUID, form: Form, errors: list[F
         form=form,
         errors=errors,
         organizer_id=show_id("org", organizer_id),
+        beginnings=beginnings,
+        starting_points=STARTING_POINTS,
         venues=venues.data,
         venue=_chosen(form, venues.data),
         venue_options=[*venue_options(venues.data), (NEW_VENUE, "A new venue")],

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Final, Literal, NamedTuple
 from uuid import UUID
 
-from evently import checkout, organizing
+from evently import checkout, organizing, seating
 from evently.catalogue import CatalogueRefusal, Event
 from evently.kit.errors import Refusal, Refused
 from evently.kit.ids import EventId
@@ -110,7 +110,7 @@ async def _page(request: Request, event_id: UUID, *, done: str = "", refused: st
         status=409 if refused else 200,
         done=done,
         refused=refused,
-        steps=_checklist(request, desk.event, sale, now) if is_draft and desk.manages else [],
+        steps=await _checklist(request, desk.event, sale, now) if is_draft and desk.manages else [],
         progress=progress,
         paid_back=None if progress is None else Money(progress.refunded_minor, progress.currency),
         to_refund=None if progress is None else Money(progress.to_refund_minor, progress.currency),
@@ -124,7 +124,7 @@ async def _page(request: Request, event_id: UUID, *, done: str = "", refused: st
     )
 
 
-def _checklist(request: Request, event: Event, sale: Sale, now: datetime) -> list[Step]:
+async def _checklist(request: Request, event: Event, sale: Sale, now: datetime) -> list[Step]:
     """Return what a draft has, what it cannot be published without, and what makes it better."""
     context, at = request.context, event_address(event.event_id)
     found = organizing.list_obstacles(
@@ -141,6 +141,9 @@ def _checklist(request: Request, event: Event, sale: Sale, now: datetime) -> lis
     if SalesRefusal.NOTHING_TO_SELL not in refusals:
         count = sum(not terms.retired for terms in sale.ticket_types.values())
         steps.append(Step("done", f"It has {words.count(count, 'ticket type')}."))
+    if sale.hall is None and await _has_map(request, event.venue_id):
+        text = "Buyers choose no seats, although the venue has a map of its seats."
+        steps.append(Step("better", text, f"{at}/seats", "Give it seats"))
     if not event.description.strip():
         steps.append(Step("better", "It has no description yet.", f"{at}/edit", "Write one"))
     if event.image_url is None:
@@ -149,6 +152,10 @@ def _checklist(request: Request, event: Event, sale: Sale, now: datetime) -> lis
     refunds = words.refund_terms(conditions, event.starts_at, event.place.zone)[0]
     steps.append(Step("better", f"Refunds, as buyers read it: {refunds}", f"{at}/terms", "Change the terms"))
     return steps
+
+
+async def _has_map(request: Request, venue_id: UUID) -> bool:
+    return bool((await seating.list_seat_maps(request.context.database, venue_id, 1, None)).data)
 
 
 def _types(sale: Sale, now: datetime) -> list[TypeRow]:
