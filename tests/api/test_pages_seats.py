@@ -14,11 +14,11 @@ import pytest
 from evently.kit.clock import utc_now
 from evently.kit.ids import show_id
 from evently.kit.money import Money
-from evently.organizing import NewTicketType, SaleTerms, SeatingDraft, ZoneDraft
+from evently.organizing import NewPool, NewTicketType, SaleTerms, SeatingDraft, ZoneDraft
 from evently.seating import SeatMap, add_seat_map
 from evently.seating.seatmap import Point, Row, Seat, Section
 from evently.web.pages import seats
-from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.box_office import HALL, BoxOffice, open_box_office
 from tests.support.visitor import Visitor
 
 SECTIONS: Final = 500
@@ -250,3 +250,104 @@ async def test_a_list_of_many_sections_stays_small_with_many_chosen_seats(office
     assert text.count('name="section" value="Section ') == SECTIONS
     assert len(text) - len(plain) < 100_000, "a seat that is chosen stands on the page once"
     assert len(text) < LIST_BYTES_MAX
+
+
+async def open_theatre(office: BoxOffice) -> tuple[str, dict[str, str]]:
+    """Put on sale: stalls, a floor without seats, parking for either, cushions for the stalls alone."""
+    async with office.context.database.transaction() as tx:
+        added = await add_seat_map(tx, office.venue.organizer_id, office.venue.venue_id, HALL, utc_now())
+    terms = SaleTerms(
+        currency="EUR",
+        pools=(NewPool("Floor", 50), NewPool("Car park", 20), NewPool("Cushions", 90)),
+        ticket_types=(
+            NewTicketType(name="Stalls", price=Money(4000, "EUR"), zone="Stalls"),
+            NewTicketType(name="Floor", price=Money(2500, "EUR"), pools=("Floor",)),
+            NewTicketType(
+                name="Parking", price=Money(800, "EUR"), pools=("Car park",), needs=("Stalls", "Floor")
+            ),
+            NewTicketType(name="Cushion", price=Money(100, "EUR"), pools=("Cushions",), needs=("Stalls",)),
+        ),
+        seating=SeatingDraft(
+            seat_map_id=added.seat_map_id, zones=(ZoneDraft(name="Stalls", sections=("Stalls",)),)
+        ),
+    )
+    event = await office.open_event(terms=terms)
+    return f"/events/{show_id('evt', event.event_id)}", await office.types(event)
+
+
+async def test_tickets_without_a_seat_are_booked_from_the_page_of_the_event(office: BoxOffice) -> None:
+    address, types = await open_theatre(office)
+    visitor = Visitor(office, office.as_buyer())
+    await visitor.read(address)
+    form = visitor.form(f"{address}/bookings")
+    assert form == {types["Floor"]: "0", types["Parking"]: "0"}, "what needs no seat; cushions need one"
+    assert "In the next step, with your seats" in visitor.text
+    assert 'href="#tickets">Choose tickets' in visitor.text
+    key = re.search(r'name="key" value="([^"]+)">Book without a seat', visitor.text)
+    assert key
+    wanted = form | {types["Floor"]: "2", types["Parking"]: "1", "key": key[1]}
+    await visitor.send(f"{address}/bookings", wanted)
+    booking = visitor.path
+    assert booking.startswith("/bookings/bkg_"), visitor.text
+    await visitor.send(f"{address}/bookings", wanted)
+    assert visitor.path == booking, "a double click books once"
+    sold = await office.context.database.fetch_value("SELECT count(*) FROM tickets WHERE seat_id IS NULL")
+    assert sold == 3
+    await visitor.send(f"{address}/bookings", form | {types["Parking"]: "1", "key": "another"})
+    assert visitor.status == 422
+    assert "Parking is sold only together with Stalls or Floor: choose that, too." in visitor.text
+    assert f"{address}/seats?{types['Parking']}=1" in visitor.text, "with a seat"
+    assert 'href="/events/' in visitor.text
+    assert "#tickets" in visitor.text, "or without"
+
+
+async def test_a_visitor_chooses_without_a_seat_and_sees_the_price(office: BoxOffice) -> None:
+    address, types = await open_theatre(office)
+    visitor = Visitor(office)
+    await visitor.read(address)
+    assert 'name="key"' not in visitor.text, "the page is the same for everybody"
+    await visitor.submit(f"{address}/bookings", **{types["Floor"]: "2"})
+    assert (visitor.path, visitor.status) == (f"{address}/book", 200)
+    assert visitor.heading() == "Your choice"
+    assert "2 × Floor" in visitor.text
+    assert f'href="{address}/seats' not in visitor.text, "to change it leads back to the event"
+
+
+async def test_what_needs_no_seat_stays_chosen_while_seats_are(office: BoxOffice) -> None:
+    address, types = await open_theatre(office)
+    floor, stalls = types["Floor"], types["Stalls"]
+    visitor = Visitor(office)
+    await visitor.read(address)
+    assert f'formmethod="get" formaction="{address}/seats">Choose seats' in visitor.text
+    carried = urlencode({"code": "", floor: "2", types["Parking"]: "0"})
+    await visitor.read(f"{address}/seats?{carried}")
+    assert "<bdi>2 × Floor</bdi>" in visitor.text
+    assert f'href="{address}/book?{floor}=2">Continue without seats' in visitor.text
+    assert 'data-others="2" data-amount="5000"' in visitor.text
+    assert visitor.text.count(f'name="{floor}" value="2" data-other') == 2, "in both forms"
+    assert f'formaction="{address}/seats#rows" name="section" value="Stalls"' in visitor.text, "sections, too"
+    await visitor.read(f"{address}/seats?{carried}&section=Stalls")
+    assert "<bdi>2 × Floor</bdi>" in visitor.text
+    seat = re.search(rf'name="seat" value="({stalls}:[^"]+)"', visitor.text)
+    assert seat
+    await visitor.read(f"{address}/book?{urlencode({floor: '2', 'seat': unescape(seat[1])})}")
+    assert "2 × Floor" in visitor.text
+    assert "1 × Stalls" in visitor.text
+    assert "90.00" in visitor.text
+    back = re.search(r'href="([^"]*)">Change the choice', visitor.text)
+    assert back
+    await visitor.read(unescape(back[1]))
+    assert "<bdi>2 × Floor</bdi>" in visitor.text
+    await visitor.read(f"{address}/seats?{floor}=x&{types['Parking']}=99999&{stalls}=2&code=%3Cb%3E")
+    assert "data-others" not in visitor.text, "nonsense is left out, and best seats are asked for below"
+    assert 'name="code" value="&lt;b&gt;"' in visitor.text
+
+
+async def test_with_every_seat_taken_the_rest_is_still_sold(office: BoxOffice) -> None:
+    address, types = await open_theatre(office)
+    await office.context.database.fetch("UPDATE ticket_types SET off_sale_at = now() WHERE name = 'Stalls'")
+    visitor = Visitor(office, office.as_buyer())
+    await visitor.read(address)
+    assert "Choose seats" not in visitor.text
+    assert 'class="button first full"' in visitor.text
+    assert types["Floor"] in visitor.form(f"{address}/bookings")

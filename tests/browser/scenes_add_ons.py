@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evently.catalogue import Event
+from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
 from evently.kit.money import Money
-from evently.organizing import NewPool, NewTicketType, SaleTerms
+from evently.organizing import NewPool, NewTicketType, SaleTerms, SeatingDraft, ZoneDraft
+from evently.seating import add_seat_map
+from evently.seating.generate import theatre
 from tests.support.box_office import BoxOffice
 from tests.support.desk import address_of, sign_in_member
 
@@ -32,6 +36,32 @@ _SALE = SaleTerms(
 )
 
 
+async def _open_theatre(office: BoxOffice) -> Event:
+    """Put on sale a hall with standing room in its foyer, a programme for all, a cushion for seats."""
+    async with office.context.database.transaction() as tx:
+        added = await add_seat_map(tx, office.venue.organizer_id, office.venue.venue_id, theatre(), utc_now())
+    names = tuple(section.name for section in theatre().sections)
+    terms = SaleTerms(
+        currency="EUR",
+        pools=(NewPool("Foyer", 60), NewPool("Programmes", 500), NewPool("Cushions", 300)),
+        ticket_types=(
+            NewTicketType(name="Stalls and circle", price=Money(4_200, "EUR"), zone="House"),
+            NewTicketType(name="Standing in the foyer", price=Money(1_200, "EUR"), pools=("Foyer",)),
+            NewTicketType(
+                name="Programme",
+                price=Money(450, "EUR"),
+                pools=("Programmes",),
+                needs=("Stalls and circle", "Standing in the foyer"),
+            ),
+            NewTicketType(
+                name="Cushion", price=Money(200, "EUR"), pools=("Cushions",), needs=("Stalls and circle",)
+            ),
+        ),
+        seating=SeatingDraft(seat_map_id=added.seat_map_id, zones=(ZoneDraft(name="House", sections=names),)),
+    )
+    return await office.open_event(terms=terms)
+
+
 async def photograph(gallery: Gallery, office: BoxOffice, url: str) -> None:
     """Photograph them."""
     page = gallery.page
@@ -48,6 +78,13 @@ async def photograph(gallery: Gallery, office: BoxOffice, url: str) -> None:
     await gallery.visit("add-ons-event", f"{address}#tickets", whole=True, narrow=True)
     await gallery.visit("add-ons-choice", f"{address}/book?{standing}=2&{parking}=1", whole=True, narrow=True)
     await gallery.visit("add-ons-alone", f"{address}/book?{parking}=1", whole=True)
+    hall = await _open_theatre(office)
+    beside = (await office.types(hall))["Standing in the foyer"]
+    theatre_address = f"/events/{show_id('evt', hall.event_id)}"
+    await gallery.visit("add-ons-seated", f"{theatre_address}#tickets", whole=True, narrow=True)
+    await page.goto(f"{theatre_address}/seats?{beside}=2")
+    await page.locator("[data-ready]").wait_for()
+    await gallery.shot("add-ons-seated-map", whole=True)
     headers = {"Authorization": f"Bearer {grant.access_token}"}
     lines = [{"ticket_type_id": standing, "quantity": 2}, {"ticket_type_id": parking, "quantity": 2}]
     booked = (await office.place(event, headers, *lines)).json()["id"]

@@ -238,6 +238,8 @@ async def _show(
         sums=sums if chosen else None,
         add_ons=_add_ons(page, choice),
         wrong_add_ons=bool(wrong),
+        with_seats=bool(choice.seats)
+        or any(each.zone and choice.units().get(each.id) for each in page.types),
         pairs=[pair for pair in choice.pairs() if pair[0] not in {each.id for each in page.add_ons}],
         errors=errors,
         no=None if refused is None else _no(refused, page, choice),

@@ -119,8 +119,25 @@ class EventOnPage(NamedTuple):
         return [each for each in self.types if each.needed]
 
     def most_of(self, add_on: TypeOnPage) -> int:
-        """Return how many of an add-on may go with as many tickets as there may be."""
-        return add_on.most_with({each.id: each.most for each in self.tickets if each.state == "on_sale"})
+        """Return how many of an add-on may go with as many tickets as can be chosen on the event's page."""
+        tickets = self.unseated if self.seated else self.tickets
+        return add_on.most_with({each.id: each.most for each in tickets if each.state == "on_sale"})
+
+    @property
+    def seats_on_sale(self) -> bool:
+        """Whether a ticket with a seat can be booked now."""
+        return any(each.zone is not None and each.state == "on_sale" for each in self.tickets)
+
+    @property
+    def unseated(self) -> list[TypeOnPage]:
+        """Of an event with seats: the ticket types without one that can be booked now."""
+        if not self.seated:
+            return []
+        return [each for each in self.tickets if each.zone is None and each.state == "on_sale"]
+
+    def goes_unseated(self, add_on: TypeOnPage) -> bool:
+        """Return whether an add-on can be booked with a ticket that has no seat."""
+        return any(each.id in add_on.needed for each in self.unseated)
 
     @property
     def cheapest(self) -> Money | None:

@@ -20,18 +20,19 @@ from evently.kit.money import Money
 from evently.sales.commands.bookings import UNITS_MAX
 from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import SeatBoard
+from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
 from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
 from evently.web.pages.events import EventOnPage, TypeOnPage, recent_event
-from evently.web.pages.forms import parse_form
+from evently.web.pages.forms import Form, parse_form
 from evently.web.pages.rendering import render, see_other, show
 from evently.web.pages.seat_map import encode_zones, layout_address, zones_of
 from evently.web.services import Request
 
 _AVAILABLE: Final = "0"
-_DIGITS_MAX: Final = 4  # of the number of a page
+_DIGITS_MAX: Final = 4  # of the number of a page, and of a quantity
 _NOTES: Final = {
     "accessible": "wheelchair place",
     "companion": "companion seat",
@@ -95,6 +96,18 @@ class SectionOnPage(NamedTuple):
     address: str
 
 
+class Others(NamedTuple):
+    """What was chosen besides seats, on the page of the event; it stays chosen. `pairs`: as a form sends it.
+
+    `lines`: names with their quantities, such as `2 × Standing`.
+    """
+
+    pairs: list[tuple[str, str]]
+    lines: list[str]
+    units: int
+    total: Money
+
+
 @show("/events/{event_id}/seats", **policy(PUBLIC))
 async def show_seats(
     request: Request, event_id: FromPath[EventId], section: Section = ""
@@ -122,17 +135,37 @@ async def _show(
     if not page.seated:
         return see_other(page.address)
     board = await request.context.boards.get_board(event_id)
-    chosen = _known(board, parse_form(request.scope["query_string"].decode("latin-1")).all("seat"))
+    form = parse_form(request.scope["query_string"].decode("latin-1"))
+    chosen = _known(board, form.all("seat"))
     plan = board.hall.plan
     place = plan.sections.index(section) if section in plan.sections else None
     pages = [] if place is None else _paged(board, place)
     if not 0 < number <= max(1, len(pages)):
         raise Refused(CommonRefusal.NOT_FOUND)
     rows = pages[number - 1].parts if pages else []
-    draw = partial(_draw, request, page, board, place, pages, number, chosen)
+    draw = partial(_draw, request, page, board, place, pages, number, chosen, _read_others(page, form))
     if sum(part.end - part.first for part in rows) + len(plan.sections) <= _AT_ONCE_MAX:
         return draw()
     return await asyncio.get_running_loop().run_in_executor(_aside, draw)
+
+
+def _read_others(page: EventOnPage, form: Form) -> Others:
+    """Return the tickets without a seat and the add-ons in an address, as many as there may be, and the code.
+
+    What cannot be read is left out: the next page says what is wrong with a choice.
+    """
+    pairs, lines, units, total = list[tuple[str, str]](), list[str](), 0, 0
+    for each in page.types:
+        text = form.text(each.id)
+        count = int(text) if text.isdecimal() and text.isascii() and len(text) <= _DIGITS_MAX else 0
+        count = min(count, each.per_booking_max, UNITS_MAX)
+        if each.zone is None and count:
+            pairs.append((each.id, str(count)))
+            lines.append(f"{count} × {each.name}")
+            units, total = units + count, total + count * each.price.amount
+    if code := form.text("code")[:PROMO_CODE_CHARACTERS_MAX]:
+        pairs.append(("code", code))
+    return Others(pairs, lines, units, Money(total, page.sale.currency))
 
 
 def _known(board: SeatBoard, given: Sequence[str]) -> list[str]:
@@ -179,6 +212,7 @@ def _draw(  # what a page of a hall is made of
     pages: list[Rows],
     number: int,
     chosen: list[str],
+    others: Others,
 ) -> Response[str]:
     plan, by_zone = board.hall.plan, _types_by_zone(page)
     address = f"/events/{show_id('evt', page.event.event_id)}"
@@ -199,6 +233,7 @@ def _draw(  # what a page of a hall is made of
         here=here,
         orphans_forbidden=page.sale.conditions_now()[1].orphans_forbidden,
         chosen=_named(board, chosen, by_zone),
+        others=others,
         layout=layout_address(page.event.event_id, board.digest),
         zones=sorted(zones := zones_of(page, board, words.money), key=lambda zone: zone.letter),
         zones_encoded=encode_zones(zones),

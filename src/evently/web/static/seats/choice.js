@@ -138,7 +138,8 @@ export class Choice extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** Hidden fields for all chosen seats that have no check box; and the address, for reload and Back. */
+  /** Hidden fields for all chosen seats that have no check box; and the address, for reload and Back. What was
+   *  chosen besides seats stays in both. */
   writeForm() {
     for (const field of [...this.form.querySelectorAll('input[type="hidden"][name="seat"]')]) field.remove();
     for (const [seat, value] of this.values) {
@@ -150,6 +151,7 @@ export class Choice extends EventTarget {
       this.form.append(field);
     }
     const query = new URLSearchParams();
+    for (const field of this.form.querySelectorAll("[data-other]")) query.append(field.name, field.value);
     if (this.openSection !== -1) query.set("section", this.hall.sections[this.openSection].name);
     for (const value of this.values.values()) query.append("seat", value);
     const address = query.size > 0 ? `${location.pathname}?${query}` : location.pathname;

@@ -55,13 +55,15 @@ export class Panel {
     for (const button of this.buttons) {
       button.setAttribute("aria-disabled", String(count === 0));
       button.closest(".phone-bar")?.toggleAttribute("hidden", count === 0);
-      const seats = count === 1 ? "1 seat" : `${count} seats`;
+      const others = Number(choice.form.dataset.others ?? 0);
+      const seats = (count === 1 ? "1 seat" : `${count} seats`) + (others > 0 ? ` and ${others} more` : "");
       button.textContent = count === 0 ? "Choose seats first" : `Continue with ${seats}, ${this.#sum()}`;
     }
   }
 
   #sum() {
-    return this.choice.amount === 0 ? "free" : this.money(this.choice.amount);
+    const amount = this.choice.amount + Number(this.choice.form.dataset.amount ?? 0);
+    return amount === 0 ? "free" : this.money(amount);
   }
 
   #item(seat) {

@@ -33,6 +33,7 @@ export class Suggestion {
 
   async #find() {
     const query = new URLSearchParams(/** @type {any} */ (new FormData(this.form)));
+    for (const field of this.form.querySelectorAll("[data-other]")) query.delete(field.name); // they have no seats
     const asked = [...query].some(([name, value]) => name.startsWith("tty_") && Number(value) > 0);
     if (!asked) {
       this.#say("Say how many seats first.");
