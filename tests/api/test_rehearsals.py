@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -27,9 +28,13 @@ from evently.organizing import NewPool, NewTicketType, SaleTerms
 from evently.rehearsal import CannotRehearse, RehearsalPlan, rehearse
 from evently.rehearsal.plan import make_organizer, run
 from evently.rehearsal.server import own_server
-from tests.support.box_office import BoxOffice, open_box_office
+from evently.web.application import all_routes
+from evently.web.edge.routing import Route
+from tests.support.box_office import BoxOffice, open_box_office, problem_of
 from tests.support.catalogue import event_terms
+from tests.support.catalogue import make_organizer as make_other
 from tests.support.postgres import scratch_directory
+from tests.support.visitor import Visitor
 
 
 @pytest.fixture
@@ -83,6 +88,55 @@ async def test_a_copy_is_on_sale_and_its_buyers_can_book(office: BoxOffice) -> N
     assert untouched["ticket_types"][0]["available"] == 500
 
 
+async def test_a_copy_is_there_for_its_buyers_and_members_alone(office: BoxOffice) -> None:
+    """Its id alone shows nothing: not over the API, and not on pages."""
+    original, manager = await office.open_event(), await office.as_member("manager")
+    office.context.accounts.roles.forget(office.venue.organizer_id)
+    made = (await prepare(office, original, manager, buyers=2, places=10)).json()
+    where, types = f"/v1/events/{made['event_id']}", made["ticket_types"]
+    mine, other = [{"Authorization": f"Bearer {each['access_token']}"} for each in made["buyers"]]
+    elsewhere = await office.as_member("owner", await make_other(office.context.database))
+    body = {"lines": [{"ticket_type_id": types[0]["id"], "quantity": 1}]}
+
+    asked = [route for route in all_routes() if "{event_id}" in route.path and _is_for_everybody(route)]
+    assert len(asked) > 20, "the API and the pages"
+    for stranger in (office.as_buyer(), elsewhere):
+        visitor = Visitor(office, stranger)
+        for route in asked:
+            path = re.sub(r"\{event_id\}", made["event_id"], route.path)
+            path = re.sub(r"\{\w+\}", "01m7y4ef72ev2sxmcnxfse27zp", path)
+            if not route.is_page:
+                answer = await office.client.request(route.method, path, headers=stranger)
+                assert problem_of(answer, 404) == "event-not-found", (route.method, path)
+            elif route.method == "GET":
+                await visitor.read(path)
+                assert visitor.status == 404, path
+            else:
+                await visitor.send(path, {types[0]["id"]: "1", "key": "a-key"})
+                assert visitor.status == 404, path
+    for path in (where, f"{where}/availability", f"{where}/seats", f"{where}/calendar.ics"):
+        assert problem_of(await office.client.get(path), 404) == "event-not-found", "without a token"
+    refused = await office.client.get(f"{where}/bookings", headers=elsewhere)
+    assert problem_of(refused, 404) == "not-found", "nor to other organizers"
+
+    shown = await office.client.get(where, headers=mine)
+    assert (shown.status_code, shown.headers["cache-control"]) == (200, "private, max-age=1")
+    assert (await office.client.post(f"{where}/bookings", json=body, headers=mine)).status_code == 201
+    assert (await office.client.post(f"{where}/quote", json=body, headers=other)).status_code == 200
+    admin = office.as_person(new_id(), "admin")
+    for member in (manager, await office.as_member("door"), admin):
+        assert (await office.client.get(f"{where}/availability", headers=member)).status_code == 200
+    desk = Visitor(office, manager)
+    assert "Rehearsal: Jazz by night" in await desk.read(f"/events/{made['event_id']}")
+    second = (await prepare(office, original, manager, buyers=1)).json()
+    across = await office.client.get(f"/v1/events/{second['event_id']}/availability", headers=mine)
+    assert problem_of(across, 404) == "event-not-found", "the buyers of one copy do not know another"
+
+
+def _is_for_everybody(route: Route) -> bool:
+    return route.policy.who in ("public", "signed_in")
+
+
 async def test_its_buyers_are_people_who_cannot_log_in(office: BoxOffice) -> None:
     made = (
         await prepare(office, await office.open_event(), await office.as_member("owner"), buyers=2)
@@ -109,7 +163,9 @@ async def test_a_draft_with_pools_keeps_its_proportions(office: BoxOffice) -> No
     ).json()
     standing, seated = made["ticket_types"]
     assert (standing["name"], standing["per_buyer_max"], standing["price"]["amount"]) == ("Standing", 2, 2500)
-    left = (await office.client.get(f"/v1/events/{made['event_id']}/availability")).json()["ticket_types"]
+    buyer = {"Authorization": f"Bearer {made['buyers'][0]['access_token']}"}
+    shown = await office.client.get(f"/v1/events/{made['event_id']}/availability", headers=buyer)
+    left = shown.json()["ticket_types"]
     assert {line["ticket_type_id"]: line["available"] for line in left} == {
         standing["id"]: 30,
         seated["id"]: 10,

@@ -25,7 +25,7 @@ from evently.audit import Finding, inspect
 from evently.db import Connection, Database
 from evently.kit.clock import utc_now
 from evently.kit.errors import Refused, Trouble
-from evently.kit.ids import new_id, show_id
+from evently.kit.ids import show_id
 from evently.organizing import rehearsing
 from evently.organizing.rehearsing import (
     RehearsalFinding,
@@ -161,7 +161,7 @@ class _Started:
             await rehearsing.add_sandbox(tx, event.event_id, buyers, now + rehearsing.SANDBOX_UNFINISHED)
             await rehearsing.note_copy(tx, self._rehearsal, event.event_id)
         tokens = Tokens(TokenOptions(self._options.secret), utc_now, frozenset())
-        session_id = new_id()
+        session_id = accounts.rehearsals.session_of(event.event_id)
         issued = [tokens.issue_access(buyer, "buyer", session_id) for buyer in buyers]
         return event.title, _ticketing(sale, buyers, issued, chosen=plan.seats == "chosen")
 

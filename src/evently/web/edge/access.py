@@ -18,13 +18,14 @@ from evently.accounts.keys import ApiKey
 from evently.accounts.members import find_role
 from evently.db import Database
 from evently.kit.clock import Clock
-from evently.kit.errors import CommonRefusal, Refused
+from evently.kit.errors import CommonRefusal, Refusal, Refused
 from evently.kit.ids import NO_ID, show_id
 from evently.web.edge.refusals import EdgeRefusal
 
 _RANKS: Final[dict[str, int]] = {"door": 1, "manager": 2, "owner": 3}
 _KEY_PREFIX: Final = "evk_"
 _BEARER: Final = b"bearer "
+_SHOWN_MAX: Final = 50_000  # ids of events that are not hidden: 5 MB; then all are forgotten together
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -60,11 +61,22 @@ class Policy(msgspec.Struct, frozen=True):
     scope: str | None = None
 
 
+class Hidden(msgspec.Struct, frozen=True):
+    """Who else than members knows of an event: the callers of one session. Others get the refusal."""
+
+    session_id: UUID
+    refusal: Refusal
+
+
 class Owner(msgspec.Struct, frozen=True):
-    """The organizer of a resource, and whether everybody can see the resource."""
+    """The organizer of a resource, and whether everybody can see the resource.
+
+    `hidden`: it is there for few, not even by its id: the copy of an event that a rehearsal sells.
+    """
 
     organizer_id: UUID
     public: bool
+    hidden: Hidden | None = None
 
 
 FindOwner: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Owner]]
@@ -78,6 +90,7 @@ class Access:
         self._accounts = accounts
         self._clock = clock
         self._find_owner = find_owner
+        self._shown: set[str] = set()
 
     async def find_actor(self, authorization: bytes, count_guess: Callable[[], Awaitable[None]]) -> Actor:
         """Return the actor of an Authorization header (RFC 6750); refuse an invalid token or key.
@@ -183,6 +196,28 @@ class Access:
         if not belongs and (hides or not owner.public):
             raise Refused(CommonRefusal.NOT_FOUND)
         raise Refused(CommonRefusal.FORBIDDEN, "role", role=wanted.role)
+
+    def is_shown(self, event_id: str) -> bool:
+        """Return whether an event, by its public id, is known not to be hidden: 0.1 us on every request."""
+        return event_id in self._shown
+
+    async def check_shown(self, actor: Actor, event_id: str) -> None:
+        """Refuse a hidden event to all but members of its organizer and the callers of its session.
+
+        An event that is not there at all is left to the handler, which knows how to say so.
+        """
+        try:
+            owner = await self._find_owner({"event_id": event_id})
+        except Refused:
+            return
+        if owner.hidden is None:
+            if len(self._shown) >= _SHOWN_MAX:
+                self._shown.clear()
+            self._shown.add(event_id)
+        elif actor.session_id != owner.hidden.session_id and not await self.is_member(
+            actor, owner.organizer_id, "door", "events:read", certainly=True
+        ):
+            raise Refused(owner.hidden.refusal)
 
     async def _check_reason(self, actor: Actor, organizer_id: UUID) -> None:
         if await self.opened_until(actor, organizer_id) is None:

@@ -12,6 +12,7 @@ Every route has a policy, `**policy(...)` in its decorator. Policies:
                              only after saying why (`accounts.acts`)
 
 The draft of another organizer is not found (404); a published event of another organizer is forbidden (403).
+What a rehearsal sells (`access.Hidden`) is there for members of its organizer and for its simulated buyers.
 Pages of the desk of another organizer are not found in either case.
 """
 
@@ -86,23 +87,28 @@ def policy(
 
 
 async def enforce(request: Request, route: Route) -> None:
-    """Find the actor of a request; refuse an actor who may not call the route, or calls too often."""
+    """Find the actor of a request; refuse an actor who may not call the route, or calls too often.
+
+    Where the path names an event that is hidden, the actor must be one of those who know of it. This is the
+    only place that checks it, for the API and for pages; the routes of an organizer ask for a role anyway.
+    """
     exchange, access = request.exchange, request.context.access
     wanted = route.policy
     if route.is_page:
         await _find_visitor(request)
-        await _count(request, route)
-        if wanted.who != "public":
-            await _check(request, route, access)
-        return
-    given = exchange.headers.get(b"authorization")
-    if given is None or (wanted.who == "public" and request.scope["method"] != "GET"):
-        exchange.actor = ANONYMOUS  # a log-in must not fail because of an old token
     else:
-        exchange.actor = await access.find_actor(given, partial(_count_guess, request))
+        given = exchange.headers.get(b"authorization")
+        if given is None or (wanted.who == "public" and request.scope["method"] != "GET"):
+            exchange.actor = ANONYMOUS  # a log-in must not fail because of an old token
+        else:
+            exchange.actor = await access.find_actor(given, partial(_count_guess, request))
     await _count(request, route)
     if wanted.who != "public":
         await _check(request, route, access)
+    if wanted.who != "organizer":
+        event_id = request.path_values.get("event_id")
+        if event_id is not None and not access.is_shown(event_id):
+            await access.check_shown(exchange.actor, event_id)
 
 
 async def _count_guess(request: Request) -> None:

@@ -57,6 +57,7 @@ from evently.web.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 
 # Added to the quarter of a second in our own memory: no cache shows a sale for longer
 FRESH: Final = "public, max-age=1"
+_REHEARSED: Final = "private, max-age=1"  # of the copy of an event: its simulated buyers read it
 _PRIVATE: Final = "no-store"
 _TAG: Final = "Events"
 _ORGANIZERS: Final = "Organizer: events"
@@ -325,10 +326,12 @@ async def _read_kept(context: Services, event_id: UUID) -> Kept:
 
 
 def _keep(event: Event, view: EventView) -> Kept:
-    """Return the answer with an event. That with a draft is private and not kept."""
+    """Return the answer with an event. That with a draft is private and not kept; no proxy keeps a copy."""
     body = _encode(view)
     if event.state == "draft":
         found = kept(body, _PRIVATE, version=event.version, seconds=0)
+    elif event.sandbox:
+        found = kept(body, _REHEARSED, version=event.version)
     else:
         found = kept(body, FRESH, version=event.version)
     return found._replace(organizer_id=event.organizer_id)

@@ -16,7 +16,7 @@ import msgspec
 from evently import accounts, catalogue, organizing
 from evently.accounts.rehearsals import REHEARSAL_BUYERS_MAX
 from evently.catalogue import Event
-from evently.kit.ids import EventId, OrganizerId, new_id, show_id
+from evently.kit.ids import EventId, OrganizerId, show_id
 from evently.kit.money import Money
 from evently.organizing.rehearsing import SANDBOX_ELSEWHERE, add_sandbox
 from evently.sales.outcomes import SalesRefusal
@@ -153,7 +153,7 @@ async def _answer(
     context: Services, event: Event, sale: Sale, buyers: Sequence[UUID], now: datetime
 ) -> Response[SandboxView]:
     tokens = context.accounts.tokens
-    session_id = new_id()  # one for all of them: ending it ends the rehearsal
+    session_id = accounts.rehearsals.session_of(event.event_id)
     views: list[RehearsalBuyer] = []
     for number, person_id in enumerate(buyers, start=1):
         views.append(
