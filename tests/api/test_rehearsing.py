@@ -21,6 +21,7 @@ from evently.organizing import NewTicketType, SaleTerms, rehearsing
 from evently.reactions.rehearsing import LEASE, REAL_TICKETS_MAX, is_calm, remove_next_sandbox
 from evently.sales.terms import Conditions, Fees
 from tests.support.box_office import SECRET, BoxOffice, open_box_office, problem_of
+from tests.support.desk import open_desk
 from tests.support.serving import Serving, all_gone, children_of, serving, until
 
 SETTINGS: Final = {"secret": SECRET, "gateway": "demo", "workers": "1", "access_log": "false"}
@@ -182,6 +183,54 @@ async def test_a_person_stops_it(office: BoxOffice, server: Serving) -> None:
     assert (found["state"], found["reason"], found["report"]) == ("stopped", "asked", None)
     again = await office.client.post(f"{where}/stop", headers=manager)
     assert again.json()["finished_at"] == found["finished_at"], "safe to repeat"
+
+
+async def test_the_original_sells_on_while_it_is_stopped_from_the_page(
+    office: BoxOffice, server: Serving
+) -> None:
+    """Real buyers book before, in the same moment, and afterwards; each gets what the original has."""
+    desk = await open_desk(office, "manager", capacity=70)
+    event, database = desk.event, office.context.database
+    where = await start(office, event, desk.headers, buyers=60, seconds=120)
+    assert server.url
+    while not ((found := await reached(office, where, desk.headers, "running"))["progress"] or {}).get(
+        "sold"
+    ):
+        await asyncio.sleep(0.2)
+    copy_id = find_id("evt", found["copy_id"])
+    assert copy_id is not None
+    bought = list[str]()
+
+    async def buy() -> None:
+        answer = await office.book(event, office.as_buyer())
+        assert answer.status_code == 201, answer.text
+        bought.append(answer.json()["id"])
+
+    async def stop() -> None:
+        page = f"{desk.address}/rehearse/{where.rpartition('/')[2]}"
+        await desk.visitor.read(page)
+        await desk.visitor.submit(f"{page}/stop")
+        assert desk.visitor.status == 200
+
+    await asyncio.gather(*[buy() for _ in range(20)])
+    await asyncio.gather(stop(), *[buy() for _ in range(30)])
+    found = await ended(office, where, desk.headers)
+    assert (found["state"], found["reason"]) == ("stopped", "asked")
+    await asyncio.gather(*[buy() for _ in range(20)])
+    assert problem_of(await office.book(event, office.as_buyer()), 409) == "sold-out", (
+        "not one more, nor less"
+    )
+
+    await until_delivered(office)
+    assert await remaining(office, copy_id), "the copy was sold, too"
+    later = utc_now() + rehearsing.SANDBOX_KEPT
+    assert await remove_next_sandbox(database, lambda: later, set()) is True
+    assert await remaining(office, copy_id) == {}
+    rows = await database.fetch("SELECT booking_id FROM bookings WHERE event_id = $1", event.event_id)
+    assert sorted(show_id("bkg", row["booking_id"]) for row in rows) == sorted(bought)
+    sold = "SELECT sum(tickets) FROM event_minutes WHERE event_id = $1"
+    assert await database.fetch_value(sold, event.event_id) == 70
+    assert {each.code: each.count for each in await inspect(database) if each.count} == {}
 
 
 async def test_it_ends_with_the_server(office: BoxOffice, server: Serving) -> None:
