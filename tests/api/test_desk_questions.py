@@ -47,12 +47,22 @@ async def test_a_question_is_added_changed_and_deleted_with_its_answers(office: 
     stale = visitor.form(one) | {"label": "What would you eat?", "choices": "Vegan\nSoup"}
     await visitor.submit(one, label="What will you eat?", choices="Vegan\nSoup", required="yes")
     assert "The question is changed." in visitor.text
-    await visitor.send(one, stale)
-    assert visitor.status == 412
-    assert "Another person has changed this question meanwhile" in visitor.text
-    assert "What will you eat?" in visitor.text
-    assert visitor.form(one)["label"] == "What would you eat?", "what was typed"
-    await visitor.submit(one, choices="Vegan\nSoup")
+    other = Visitor(office, await office.as_member("manager"))
+    office.context.accounts.roles.forget(office.venue.organizer_id)
+    await other.send(one, stale)
+    assert other.status == 412
+    assert '<span dir="auto">Member</span> changed this at <time' in other.text
+    assert "What will you eat?" in other.text
+    assert "What would you eat?" in other.text, "what was typed"
+    assert '<th scope="row">Required</th>' in other.text, "a box that differs, too"
+    assert '<th scope="row">Choices</th>' not in other.text, "what is alike is not listed"
+    await other.send(f"{one}/delete", {"version": "1"})
+    assert other.status == 412
+    assert 'Nothing is deleted yet: <span dir="auto">Member</span> changed this question at' in other.text
+    await other.send(one, stale)
+    await other.submit(one)
+    assert "The question is changed." in other.text
+    await visitor.read(one)
     assert "What would you eat?" in visitor.text, "saved again, it is kept"
     await visitor.read(f"{one}/delete")
     assert "1 answer is" in visitor.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -68,6 +69,13 @@ async def upload(visitor: Visitor, action: str, content: bytes, **fields: str) -
     return visitor.text
 
 
+def _differences(visitor: Visitor) -> list[tuple[str, ...]]:
+    """Return what the page with both versions shows: field, mine, theirs."""
+    table = visitor.text.partition("<tbody>")[2].partition("</tbody>")[0]
+    rows = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)
+    return [tuple(re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)) for row in rows]
+
+
 async def test_a_venue_is_made_and_changed(office: BoxOffice, visitor: Visitor) -> None:
     where = f"{home_of(office)}/venues"
     await visitor.read(where)
@@ -81,12 +89,23 @@ async def test_a_venue_is_made_and_changed(office: BoxOffice, visitor: Visitor) 
     venue = visitor.path
     await visitor.submit(venue, name="Rheinhalle")
     assert "The venue was changed." in visitor.text
-    await visitor.submit(venue, name="Mine", version="1")
-    assert visitor.status == 412
-    assert visitor.form(venue)["name"] == "Mine"
-    assert "Rheinhalle<br>" in visitor.text
-    await visitor.submit(venue)
-    assert visitor.heading() == "Mine"
+    other = Visitor(office, await office.as_member("manager"))
+    office.context.accounts.roles.forget(office.venue.organizer_id)
+    await other.read(venue)
+    await other.submit(venue, name="Mine", country="de", version="1")
+    assert other.status == 412
+    assert other.heading() == "Another editor was first"
+    assert '<span dir="auto">Member</span> changed this at <time' in other.text
+    assert _differences(other) == [("Name", "Mine", "Rheinhalle")]
+    unchanged = "SELECT name FROM venues WHERE version = 2"
+    assert await office.context.database.fetch_value(unchanged) == "Rheinhalle"
+    await other.submit(venue)
+    assert other.heading() == "Mine"
+    await visitor.submit(venue, name="Also mine", version="2")
+    assert "Member" in visitor.text
+    await office.context.database.fetch("UPDATE venues SET changed_at = NULL, changed_by = NULL")
+    await visitor.submit(venue, name="Also mine", version="2")
+    assert "While you were editing, this was changed." in visitor.text, "before it was written down"
 
 
 async def test_what_another_time_zone_moves_is_said_before(office: BoxOffice, visitor: Visitor) -> None:

@@ -78,9 +78,10 @@ async def test_settings_are_saved_and_a_second_editor_sees_both(office: BoxOffic
     assert terms["opens_at"].startswith("2030-05-18")
     late = await other.submit(f"{page}/settings", **{"gate-0": "Mine"})
     assert other.status == 412
-    assert "Another person has changed these settings" in late
-    assert 'value="Mine"' in late
-    assert "West gate" in late
+    assert '<span dir="auto">Member</span> changed this at <time' in late
+    assert "Mine" in late
+    assert "West gate: every ticket type" in late
+    assert "2030-05-18 19:00" in late
     await other.submit(f"{page}/settings")
     assert other.status == 200
     wrong = await other.submit(f"{page}/settings", opens_at="soon", closes_at="2030-05-18T19:00")

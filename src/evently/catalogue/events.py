@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from evently.catalogue.local_time import keep_wall_times
-from evently.catalogue.nouns import Event, EventTerms, VenueCopy
+from evently.catalogue.nouns import Event, EventTerms, LastEdit, VenueCopy
 from evently.catalogue.words import WORDS_VERSION, lexemes_of
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.errors import CommonRefusal, Refused
@@ -132,10 +132,10 @@ async def note_editor(tx: Connection, event_id: UUID, editor_id: UUID) -> None:
     await tx.execute(*sql.note_editor(event_id=event_id, editor_id=editor_id))
 
 
-async def find_editor(database: Database, event_id: UUID) -> UUID | None:
-    """Return the person or API key that made the newest version of an event, if that is known."""
-    editor_id: UUID | None = await database.fetch_value(*sql.find_editor(event_id=event_id))
-    return editor_id
+async def find_last_edit(database: Database, event_id: UUID) -> LastEdit:
+    """Return who made the newest version of an event, and when."""
+    row = await database.fetch_row(*sql.find_last_edit(event_id=event_id))
+    return LastEdit(None, None) if row is None else LastEdit(*row.values())
 
 
 async def delete_event(tx: Connection, event_id: UUID) -> None:

@@ -91,9 +91,9 @@ WHERE event_id = :event_id;
 -- Write who made the newest version of an event, in the transaction that made it.
 UPDATE events SET changed_by = :editor_id WHERE event_id = :event_id;
 
--- name: find_editor
--- Who made the newest version of an event; NULL: it is not known.
-SELECT changed_by FROM events WHERE event_id = :event_id;
+-- name: find_last_edit
+-- Who made the newest version of an event, and when; NULL: it is not known.
+SELECT changed_by, changed_at FROM events WHERE event_id = :event_id;
 
 -- name: delete_event
 -- Delete a draft with its sale: nobody can have booked. The row is locked.

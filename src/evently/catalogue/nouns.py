@@ -41,6 +41,13 @@ NAMES_HOURS_BEFORE_MAX: Final = 8_784  # a year; refund windows reach as far
 Seen: TypeAlias = Callable[[int], None]
 
 
+class LastEdit(NamedTuple):
+    """Who changed something last, a person or an API key, and when; None: it is not known."""
+
+    editor_id: UUID | None
+    edited_at: datetime | None
+
+
 class Category(StrEnum):
     """The one category of an event; anything finer is a tag.
 

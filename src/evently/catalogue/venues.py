@@ -12,7 +12,7 @@ from uuid import UUID
 
 from evently.catalogue import events
 from evently.catalogue.checks import check_venue
-from evently.catalogue.nouns import Seen, Venue, VenueChanges, VenueTerms
+from evently.catalogue.nouns import LastEdit, Seen, Venue, VenueChanges, VenueTerms
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.complaints import Complaints
 from evently.kit.cursors import Page, read_cursor, write_cursor
@@ -53,11 +53,15 @@ async def lock_venue(
     return venue, terms
 
 
-async def update_venue(tx: Connection, venue: Venue, terms: VenueTerms, now: datetime) -> Venue:
+async def update_venue(
+    tx: Connection, venue: Venue, terms: VenueTerms, now: datetime, editor_id: UUID | None = None
+) -> Venue:
     """Write the terms of a venue that is locked, and its copy on its events. Equal terms change nothing."""
     if _fields(terms) == _fields(venue):
         return venue
-    await tx.execute(*sql.update_venue(venue_id=venue.venue_id, **_fields(terms)))
+    await tx.execute(
+        *sql.update_venue(venue_id=venue.venue_id, editor_id=editor_id, now=now, **_fields(terms))
+    )
     changed = _venue(await tx.fetchrow(*sql.find_venue(venue_id=venue.venue_id)))
     await events.copy_venue(tx, changed.place, now)
     return changed
@@ -72,6 +76,12 @@ async def share_venue(tx: Connection, venue_id: UUID, organizer_id: UUID) -> Ven
 async def get_venue(database: Database, venue_id: UUID) -> Venue:
     """Return a venue. Refuses `not-found`."""
     return _venue(await database.fetch_row(*sql.find_venue(venue_id=venue_id)))
+
+
+async def find_last_edit_of_venue(database: Database, venue_id: UUID) -> LastEdit:
+    """Return who changed a venue last, and when."""
+    row = await database.fetch_row(*sql.find_last_edit(venue_id=venue_id))
+    return LastEdit(None, None) if row is None else LastEdit(*row.values())
 
 
 async def list_venues(database: Database, organizer_id: UUID, limit: int, after: str | None) -> Page[Venue]:

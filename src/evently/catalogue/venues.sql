@@ -41,5 +41,9 @@ LIMIT :limit;
 UPDATE venues
 SET
     name = :name, address = :address, city = :city, country = :country, time_zone = :time_zone,
-    version = version + 1
+    version = version + 1, changed_at = :now, changed_by = :editor_id
 WHERE venue_id = :venue_id;
+
+-- name: find_last_edit
+-- Who changed a venue last, and when; NULL: nobody has, or it is not known.
+SELECT changed_by, changed_at FROM venues WHERE venue_id = :venue_id;

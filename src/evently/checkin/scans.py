@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently.catalogue import Seen, whichever_version
+from evently.catalogue import LastEdit, Seen, whichever_version
 from evently.db import Connection, Database, load_queries
 from evently.kit.complaints import Complaints
 from evently.kit.cursors import Page, read_cursor, write_cursor
@@ -135,8 +135,19 @@ async def find_settings(database: Database, event_id: UUID) -> CheckInSettings:
     return CheckInSettings(terms, row["version"])
 
 
+async def find_last_edit(database: Database, event_id: UUID) -> LastEdit:
+    """Return who changed last what is allowed at the door of an event, and when."""
+    row = await database.fetch_row(*sql.find_last_edit(event_id=event_id))
+    return LastEdit(None, None) if row is None else LastEdit(*row.values())
+
+
 async def put_settings(
-    tx: Connection, event_id: UUID, terms: CheckInTerms, now: datetime, seen: Seen = whichever_version
+    tx: Connection,
+    event_id: UUID,
+    terms: CheckInTerms,
+    now: datetime,
+    seen: Seen = whichever_version,
+    editor_id: UUID | None = None,
 ) -> CheckInSettings:
     """Change what is allowed at the door of an event; refuses `invalid`, and what `seen` refuses."""
     complaints = Complaints()
@@ -162,6 +173,7 @@ async def put_settings(
             gates=_write_gates(terms.gates),
             names_offline=terms.names_offline,
             now=now,
+            editor_id=editor_id,
         )
     )
     seen(version - 1)

@@ -9,9 +9,9 @@ WHERE event_id = :event_id;
 -- name: put_settings
 -- Write what is allowed at the door, and return the new version. A second editor waits here.
 INSERT INTO check_in_settings (
-    event_id, reentry, opens_at, closes_at, gates, names_offline, version, changed_at
+    event_id, reentry, opens_at, closes_at, gates, names_offline, version, changed_at, changed_by
 )
-VALUES (:event_id, :reentry, :opens_at, :closes_at, :gates, :names_offline, 1, :now)
+VALUES (:event_id, :reentry, :opens_at, :closes_at, :gates, :names_offline, 1, :now, :editor_id)
 ON CONFLICT (event_id) DO UPDATE SET
     reentry = excluded.reentry,
     opens_at = excluded.opens_at,
@@ -19,8 +19,13 @@ ON CONFLICT (event_id) DO UPDATE SET
     gates = excluded.gates,
     names_offline = excluded.names_offline,
     version = check_in_settings.version + 1,
-    changed_at = excluded.changed_at
+    changed_at = excluded.changed_at,
+    changed_by = excluded.changed_by
 RETURNING version;
+
+-- name: find_last_edit
+-- Who changed what is allowed at a door last, and when; NULL: it is not known.
+SELECT changed_by, changed_at FROM check_in_settings WHERE event_id = :event_id;
 
 -- name: find_holders
 -- What people at the door want to see of tickets.

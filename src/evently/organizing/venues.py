@@ -46,6 +46,7 @@ async def change_venue(
     seen: Seen = whichever_version,
     *,
     dry_run: bool | None = None,
+    editor_id: UUID | None = None,
 ) -> ChangedVenue:
     """Change a venue, and its copy on its events. Another time zone keeps their wall times.
 
@@ -62,7 +63,7 @@ async def change_venue(
     if dry_run:
         return ChangedVenue(replace(venue, **fields_set(changes)), moves)
     # After this point the change must succeed, unless a sale would end before it begins.
-    changed = await catalogue.update_venue(tx, venue, terms, now)
+    changed = await catalogue.update_venue(tx, venue, terms, now, editor_id)
     for move in moves:
         await _change_sale(tx, move, now)
     return ChangedVenue(changed, moves)

@@ -27,6 +27,7 @@ from evently.questions.asking import (
     change_question,
     copy_questions,
     delete_question,
+    find_last_edit,
     find_question,
     list_questions,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "delete_question",
     "find_answers",
     "find_door_answers",
+    "find_last_edit",
     "find_question",
     "forget_person",
     "list_answers_of",

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from evently import catalogue
-from evently.catalogue import Event, Seen, whichever_version
+from evently.catalogue import Event, LastEdit, Seen, whichever_version
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.complaints import Complaints
 from evently.kit.errors import CommonRefusal, Refused
@@ -48,6 +48,12 @@ async def find_question(database: Database | Connection, event_id: UUID, questio
     return _question(rows[0])
 
 
+async def find_last_edit(database: Database, event_id: UUID, question_id: UUID) -> LastEdit:
+    """Return who changed a question last, and when."""
+    row = await database.fetch_row(*sql.find_last_edit(event_id=event_id, question_id=question_id))
+    return LastEdit(None, None) if row is None else LastEdit(*row.values())
+
+
 async def add_question(tx: Connection, event_id: UUID, draft: QuestionDraft, now: datetime) -> Question:
     """Add a question, the last of its event. Refuses `invalid`, `too-many-parts`, `event-cancelled`."""
     await _lock(tx, event_id)
@@ -70,6 +76,7 @@ async def change_question(
     changes: QuestionChanges,
     now: datetime,
     seen: Seen = whichever_version,
+    editor_id: UUID | None = None,
 ) -> Question:
     """Change a question; answers stay as they were given. Refuses `invalid`, and what `seen` refuses."""
     await _lock(tx, event_id)
@@ -82,7 +89,7 @@ async def change_question(
     after = replace(after, wording=before.wording + reworded, version=before.version + 1)
     values = asdict(after)
     del values["kind"], values["asked_per"]
-    await tx.execute(*sql.change_question(**values, now=now))
+    await tx.execute(*sql.change_question(**values, now=now, editor_id=editor_id))
     if reworded:
         await tx.execute(
             *sql.add_wording(

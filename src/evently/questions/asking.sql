@@ -42,8 +42,13 @@ UPDATE questions SET
     retired = :retired,
     wording = :wording,
     version = :version,
-    changed_at = :now
+    changed_at = :now,
+    changed_by = :editor_id
 WHERE event_id = :event_id AND question_id = :question_id;
+
+-- name: find_last_edit
+-- Who changed a question last, and when; NULL: it is not known.
+SELECT changed_by, changed_at FROM questions WHERE event_id = :event_id AND question_id = :question_id;
 
 -- name: add_wording
 -- Keep the new words of a question.

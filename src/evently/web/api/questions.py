@@ -255,7 +255,9 @@ async def change_question(
     """Change a question."""
     context, seen = request.context, partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        changed = await questions.change_question(tx, event_id, question_id, data, context.clock(), seen)
+        changed = await questions.change_question(
+            tx, event_id, question_id, data, context.clock(), seen, request.actor.id
+        )
     context.questions.forget(event_id)
     counts = await questions.count_answers(context.database, event_id)
     return _answer_question(changed, counts.get(question_id, 0))

@@ -108,7 +108,7 @@ async def change_venue(
     seen = partial(require_if_match, request)
     async with context.database.transaction() as tx:
         venue, moves = await organizing.change_venue(
-            tx, venue_id, data, context.clock(), seen, dry_run=dry_run
+            tx, venue_id, data, context.clock(), seen, dry_run=dry_run, editor_id=request.actor.id
         )
     for move in moves:
         context.memory.forget(move.event.event_id)

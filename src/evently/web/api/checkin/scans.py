@@ -190,7 +190,7 @@ async def put_check_in(
     """Set what is allowed at the door."""
     context, seen = request.context, partial(require_if_match, request)
     async with context.database.transaction() as tx:
-        settings = await checkin.put_settings(tx, event_id, data, context.clock(), seen)
+        settings = await checkin.put_settings(tx, event_id, data, context.clock(), seen, request.actor.id)
     context.door.forget_terms(event_id)
     return await _answer(request, event_id, settings)
 

@@ -20,10 +20,11 @@ from evently.tickets import qr_svg
 from evently.web.door import counts_of, enrolment_address
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.context import Response
-from evently.web.edge.problems import PROBLEMS, sentence_of
+from evently.web.edge.problems import sentence_of
 from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages.forms import Form, FormError, errors_of, read_form
 from evently.web.pages.organize.desk import Desk, event_address, open_event, render_desk
+from evently.web.pages.organize.saving import Version, show_versions
 from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
 
@@ -114,15 +115,53 @@ async def put_settings(request: Request, event_id: FromPath[EventId]) -> Respons
 
     try:
         async with context.database.transaction() as tx:
-            await checkin.put_settings(tx, event_id, terms, context.clock(), seen)
+            await checkin.put_settings(tx, event_id, terms, context.clock(), seen, request.actor.id)
         context.door.forget_terms(event_id)
     except Invalid as exc:
         return await _page(request, event_id, typed=typed, errors=errors_of(exc, _FIELDS))
     except Refused as exc:
         if exc.refusal is not CommonRefusal.STALE:
             raise
-        return await _page(request, event_id, typed=typed, stale=True)
+        return await _show_versions(request, desk, form, typed)
     return see_other(event_address(event_id, "door?saved=yes#settings"))
+
+
+async def _show_versions(request: Request, desk: Desk, form: Form, typed: Typed) -> Response[str]:
+    """Return what was typed beside what another editor has saved."""
+    assert desk.event is not None, "a page of an event"
+    event_id, database = desk.event.event_id, request.context.database
+    settings = await checkin.find_settings(database, event_id)
+    sale = await find_sale(database, event_id)
+    names = {show_id("tty", each.ticket_type_id): each.name for each in sale.ticket_types.values()}
+    mine, theirs = _in_words(typed, names), _in_words(_stored(settings, desk), names)
+    return await show_versions(
+        request,
+        desk,
+        form,
+        settings.version,
+        [Version(label, mine[label], theirs[label]) for label in theirs],
+        await checkin.find_last_edit(database, event_id),
+        event_address(event_id, "door#settings"),
+    )
+
+
+def _in_words(typed: Typed, names: dict[str, str]) -> dict[str, str]:
+    """Return what is allowed in words, by the label of its field. `names`: those of ticket types."""
+    gates = [
+        f"{gate.name}: " + ("every ticket type" if gate.every else ", ".join(_named(gate.types, names)))
+        for gate in typed.gates
+    ]
+    return {
+        "Holders may come back": "yes" if typed.reentry else "no",
+        "Names on the list of phones": "yes" if typed.names_offline else "no",
+        "Opens": typed.opens_at.replace("T", " ") or "at any time",
+        "Closes": typed.closes_at.replace("T", " ") or "never",
+        "Gates": "\n".join(gates) or "none",
+    }
+
+
+def _named(types: frozenset[str], names: dict[str, str]) -> list[str]:
+    return sorted(names[each] for each in types if each in names)
 
 
 _FIELDS: Final = {
@@ -140,7 +179,6 @@ async def _page(
     typed: Typed | None = None,
     errors: Sequence[FormError] = (),
     scanner_name: str = "",
-    stale: bool = False,
     saved: bool = False,
 ) -> Response[str]:
     context = request.context
@@ -161,12 +199,11 @@ async def _page(
     address = None if made is None else enrolment_address(request, event_id, made.code)
     stored = _stored(settings, desk)
     shown = typed or stored
-    status = PROBLEMS[CommonRefusal.STALE].status if stale else 422 if errors else 200
     return render_desk(
         request,
         desk,
         "door.html",
-        status=status,
+        status=422 if errors else 200,
         door=f"/door/{show_id('evt', event_id)}",
         here_address=event_address(event_id, "door"),
         counts=counts,
@@ -186,7 +223,6 @@ async def _page(
             version=str(settings.version),
         ),
         stored=stored,
-        stale=stale,
         saved=saved,
         errors=errors,
         scanner_name=scanner_name,

@@ -22,6 +22,7 @@ from evently.web.edge.problems import PROBLEMS, sentence_of
 from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages.forms import Form, FormError, read_form, sentence_of_field
 from evently.web.pages.organize.desk import MANAGERS, event_address, open_event, render_desk
+from evently.web.pages.organize.saving import Version, name_of_editor, show_versions
 from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
 
@@ -37,6 +38,7 @@ _SAVED: Final = {
     "changed": "The question is changed.",
     "deleted": "The question is deleted, with its answers.",
 }
+_BOXES: Final = {"required": "Required", "at_door": "Shown at the door", "retired": "Ask it no more"}
 _NUMBER_DIGITS_MAX: Final = 15
 Saved = Annotated[str, QueryParameter(max_length=10)]
 Page = Response[str] | Response[None]
@@ -102,12 +104,20 @@ async def change_question(
         async with context.database.transaction() as tx:
             changes = msgspec.convert(values, QuestionChanges, dec_hook=_as_is)
             await questions.change_question(
-                tx, event_id, question_id, changes, context.clock(), partial(_check_version, form)
+                tx,
+                event_id,
+                question_id,
+                changes,
+                context.clock(),
+                partial(_check_version, form),
+                request.actor.id,
             )
     except Invalid as exc:
         return await _edit_page(request, event_id, question_id, form, _errors_of(exc))
     except Refused as exc:
-        if exc.refusal not in (CommonRefusal.STALE, SalesRefusal.EVENT_CANCELLED):
+        if exc.refusal is CommonRefusal.STALE:
+            return await _show_versions(request, event_id, question_id, form)
+        if exc.refusal is not SalesRefusal.EVENT_CANCELLED:
             raise
         return await _edit_page(request, event_id, question_id, form, refused=exc)
     context.questions.forget(event_id)
@@ -119,12 +129,7 @@ async def show_deleting(
     request: Request, event_id: FromPath[EventId], question_id: FromPath[QuestionId]
 ) -> Response[str]:
     """Return the page that says what is deleted with a question."""
-    desk, database = await open_event(request, event_id), request.context.database
-    found = await questions.find_question(database, event_id, question_id)
-    counts = await questions.count_answers(database, event_id)
-    return render_desk(
-        request, desk, "delete_question.html", question=found, answers=counts.get(question_id, 0)
-    )
+    return await _deleting(request, event_id, question_id)
 
 
 @act("/organize/events/{event_id}/questions/{question_id}/delete", **policy(MANAGERS))
@@ -139,9 +144,29 @@ async def delete_question(
     except Refused as exc:
         if exc.refusal is not CommonRefusal.STALE:
             raise
-        return await _edit_page(request, event_id, question_id, refused=exc)
+        return await _deleting(request, event_id, question_id, changed=True)
     context.questions.forget(event_id)
     return see_other(f"{event_address(event_id, 'questions')}?saved=deleted")
+
+
+async def _deleting(
+    request: Request, event_id: UUID, question_id: UUID, *, changed: bool = False
+) -> Response[str]:
+    """Return the page that asks before a question is deleted. `changed`: by another editor, meanwhile."""
+    desk, database = await open_event(request, event_id), request.context.database
+    counts = await questions.count_answers(database, event_id)
+    last = await questions.find_last_edit(database, event_id, question_id)
+    return render_desk(
+        request,
+        desk,
+        "delete_question.html",
+        status=PROBLEMS[CommonRefusal.STALE].status if changed else 200,
+        question=await questions.find_question(database, event_id, question_id),
+        answers=counts.get(question_id, 0),
+        changed=changed,
+        editor=await name_of_editor(request, last.editor_id) if changed else "",
+        changed_at=None if last.edited_at is None else last.edited_at.astimezone(desk.zone),
+    )
 
 
 def _check_version(form: Form, version: int) -> None:
@@ -238,8 +263,7 @@ async def _edit_page(
     desk, database = await open_event(request, event_id), request.context.database
     found = await questions.find_question(database, event_id, question_id)
     counts = await questions.count_answers(database, event_id)
-    stale = refused is not None and refused.refusal is CommonRefusal.STALE
-    if refused is not None and not stale:
+    if refused is not None:
         errors = [FormError("main", sentence_of(refused))]
     typed = form or _form_of(found)
     return render_desk(
@@ -254,8 +278,6 @@ async def _edit_page(
         chosen=set(typed.all("type")),
         types=await _type_names(request, event_id),
         errors=list(errors),
-        # What the other person wrote, beside what was typed here
-        stale=_differences(_form_of(found), typed) if stale and form is not None else None,
     )
 
 
@@ -273,14 +295,36 @@ def _form_of(question: Question) -> Form:
     return Form(pairs)
 
 
-def _differences(now: Form, typed: Form) -> list[tuple[str, str, str]]:
-    """Return what differs: the name of the field, what is stored now, what was typed."""
-    fields = {"label": "Question", "hint": "Explanation", "choices": "Choices", "required": "Required"}
-    return [
-        (words, now.raw(name), typed.raw(name))
-        for name, words in fields.items()
-        if now.raw(name).split() != typed.raw(name).split()
-    ]
+async def _show_versions(request: Request, event_id: UUID, question_id: UUID, form: Form) -> Response[str]:
+    """Return what was typed beside what another editor has saved."""
+    desk, database = await open_event(request, event_id), request.context.database
+    found = await questions.find_question(database, event_id, question_id)
+    names = await _type_names(request, event_id)
+    mine, theirs = _in_words(form, names), _in_words(_form_of(found), names)
+    return await show_versions(
+        request,
+        desk,
+        form,
+        found.version,
+        [Version(label, mine[label], theirs[label]) for label in theirs],
+        await questions.find_last_edit(database, event_id, question_id),
+        f"{event_address(event_id, 'questions')}/{show_id('qst', question_id)}",
+    )
+
+
+def _in_words(form: Form, names: Mapping[str, str]) -> dict[str, str]:
+    """Return what a form says of a question, by the label of each field. `names`: of ticket types."""
+    types = sorted(names.get(each, "a retired ticket type") for each in form.all("type"))
+    return {
+        "Question": form.raw("label"),
+        "Explanation": form.raw("hint"),
+        "Choices": form.raw("choices"),
+        "Smallest number": form.text("smallest"),
+        "Largest number": form.text("largest"),
+        "Who is asked": ", ".join(types) if form.text("types") == "some" else "everybody",
+        "Place in the list": form.text("position"),
+        **{label: "yes" if form.text(name) else "no" for name, label in _BOXES.items()},
+    }
 
 
 async def _type_names(request: Request, event_id: UUID) -> dict[str, str]:

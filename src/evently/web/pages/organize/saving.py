@@ -2,17 +2,20 @@
 
 save          carry out a verb; returns the status of the answer, 0 when it was saved
 retire        stop selling or accepting something for good, and back to its list
-show_stale    the page with both versions: keep mine, or take theirs
+show_stale    the page with both versions of an event: keep mine, or take theirs
+show_versions the same, of anything that has versions
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from evently import accounts, catalogue, organizing
+from evently.catalogue import LastEdit
 from evently.db import Connection
 from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.organizing import Edited
@@ -25,11 +28,11 @@ from evently.web.pages.rendering import see_other
 from evently.web.services import Request
 
 SAVED: Final = 0
-_NOT_KEPT: Final = frozenset({"version", "confirmed"})
+_NOT_KEPT: Final = frozenset({"version", "confirmed", "moves"})
 
 
-class Difference(NamedTuple):
-    """A field of which two editors have different versions."""
+class Version(NamedTuple):
+    """What two editors have typed into a field."""
 
     label: str
     mine: str
@@ -111,27 +114,45 @@ async def show_stale(
 ) -> Response[str]:
     """Return the page with both versions. `theirs`: the fields as they are; `back`: the page of the form."""
     assert desk.event is not None, "a page of an event"
-    editor_id = await catalogue.find_editor(request.context.database, desk.event.event_id)
-    differences = [
-        Difference(label, form.text(field), theirs[field])
-        for field, label in labels.items()
-        if field in theirs and _same(form.text(field)) != _same(theirs[field])
+    versions = [
+        Version(label, form.text(field), theirs[field]) for field, label in labels.items() if field in theirs
     ]
+    last = await catalogue.find_last_edit(request.context.database, desk.event.event_id)
+    return await show_versions(request, desk, form, version, versions, last, back)
+
+
+async def show_versions(
+    request: Request,
+    desk: Desk,
+    form: Form,
+    version: int,
+    versions: Sequence[Version],
+    last: LastEdit,
+    back: str,
+    place: tuple[str, ZoneInfo] | None = None,
+) -> Response[str]:
+    """Return the same page about anything that two editors have changed. `version`: the stored one.
+
+    `last`: who was first; `place`: what it is about, and the zone of its clocks; None: the event.
+    """
+    title, zone = place or (desk.event.title if desk.event else "", desk.zone)
     return render_desk(
         request,
         desk,
         "stale.html",
         status=HTTPStatus.PRECONDITION_FAILED,
         action=request.scope["path"],
+        about=title,
         pairs=[pair for pair in form.pairs if pair[0] not in _NOT_KEPT],
         version=version,
-        differences=differences,
-        editor=await _name_of(request, editor_id),
+        differences=[each for each in versions if _same(each.mine) != _same(each.theirs)],
+        editor=await name_of_editor(request, last.editor_id),
+        changed_at=None if last.edited_at is None else last.edited_at.astimezone(zone),
         back=back,
     )
 
 
-async def _name_of(request: Request, editor_id: UUID | None) -> str:
+async def name_of_editor(request: Request, editor_id: UUID | None) -> str:
     """Return who was first, as the reader knows them; nothing if it is not known."""
     if editor_id is None:
         return ""

@@ -27,12 +27,20 @@ from evently.web.pages.organize.desk import (
     organizer_address,
     render_desk,
 )
+from evently.web.pages.organize.saving import Version, show_versions
 from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
 
 _SHOWN_MAX: Final = 50  # venues on a page
 _MAPS_MAX: Final = 100  # of a venue: nobody has more
-_FIELDS: Final = {f"/{name}": name for name in ("name", "address", "city", "country", "time_zone")}
+_LABELS: Final = {
+    "name": "Name",
+    "address": "Street and number",
+    "city": "City",
+    "country": "Country",
+    "time_zone": "Time zone",
+}
+_FIELDS: Final = {f"/{name}": name for name in _LABELS}
 After = Annotated[str, QueryParameter(max_length=500)]
 Done = Annotated[str, QueryParameter(max_length=20)]
 
@@ -99,7 +107,13 @@ async def change_venue(request: Request, venue_id: FromPath[VenueId]) -> Respons
     try:
         async with context.database.transaction() as tx:
             changed = await organizing.change_venue(
-                tx, venue_id, changes, context.clock(), seen, dry_run=False if agreed else None
+                tx,
+                venue_id,
+                changes,
+                context.clock(),
+                seen,
+                dry_run=False if agreed else None,
+                editor_id=request.actor.id,
             )
     except Refused as exc:
         if exc.refusal == CatalogueRefusal.VENUE_IN_USE and exc.reason == "moves":
@@ -112,8 +126,7 @@ async def change_venue(request: Request, venue_id: FromPath[VenueId]) -> Respons
         if isinstance(exc, Invalid):
             return await _show(request, venue, form, errors_of(exc, _FIELDS), status=422)
         if exc.refusal == CommonRefusal.STALE:
-            errors = [FormError("name", "Another member changed this venue meanwhile: see below.")]
-            return await _show(request, venue, form, errors, stale=True, status=412)
+            return await _show_versions(request, venue_id, form)
         return await _show(request, venue, form, [FormError("time_zone", sentence_of(exc))], status=409)
     for move in changed.moves:
         context.memory.forget(move.event.event_id)
@@ -152,7 +165,6 @@ async def _show(
     errors: list[FormError],
     *,
     moves: list[MoveRow] | None = None,
-    stale: bool = False,
     done: str = "",
     status: int = 200,
 ) -> Response[str]:
@@ -169,7 +181,6 @@ async def _show(
         form=form,
         errors=errors,
         moves=moves,
-        stale=stale,
         done={"made": "The venue is made.", "changed": "The venue was changed."}.get(done, ""),
         maps=[
             MapRow(
@@ -178,6 +189,23 @@ async def _show(
             for each in maps.data
         ],
         time_zones=_time_zones(),
+    )
+
+
+async def _show_versions(request: Request, venue_id: UUID, form: Form) -> Response[str]:
+    """Return what was typed beside what another editor has saved."""
+    database = request.context.database
+    venue = await catalogue.get_venue(database, venue_id)
+    mine = _typed(form)
+    return await show_versions(
+        request,
+        await open_desk(request, venue.organizer_id),
+        form,
+        venue.version,
+        [Version(label, mine[name], getattr(venue, name)) for name, label in _LABELS.items()],
+        await catalogue.find_last_edit_of_venue(database, venue_id),
+        venue_address(venue_id),
+        (venue.name, venue.place.zone),
     )
 
 
@@ -191,12 +219,11 @@ def _move_row(move: VenueMove) -> MoveRow:
 
 
 def _form_of(venue: Venue) -> Form:
-    names = ("name", "address", "city", "country", "time_zone")
-    return Form([("version", str(venue.version)), *((name, getattr(venue, name)) for name in names)])
+    return Form([("version", str(venue.version)), *((name, getattr(venue, name)) for name in _LABELS)])
 
 
 def _typed(form: Form) -> dict[str, str]:
-    typed = {name: form.text(name) for name in ("name", "address", "city", "country", "time_zone")}
+    typed = {name: form.text(name) for name in _LABELS}
     return typed | {"country": typed["country"].upper()}
 
 
