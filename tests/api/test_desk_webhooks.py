@@ -64,13 +64,6 @@ async def test_a_webhook_is_registered_tried_changed_and_removed(office: BoxOffi
     await send_all(office.context.webhooks)
     assert len(program.got) == 2
     await visitor.read(one)
-    version = visitor.form(one)["version"]
-    await visitor.send(one, [("address", program.address), ("kind", "event.changed"), ("version", version)])
-    assert "It is saved." in visitor.text
-    await visitor.send(one, [("address", program.address), ("kind", "event.changed"), ("version", version)])
-    assert visitor.status == 412
-    await visitor.send(one, [("address", program.address), ("version", "2")])
-    assert visitor.status == 422
     other = secret_of(await visitor.submit(f"{one}/rotate"))
     assert other != secret
     await visitor.send(f"{one}/rotate", {})
@@ -81,6 +74,29 @@ async def test_a_webhook_is_registered_tried_changed_and_removed(office: BoxOffi
     assert (visitor.path, "The webhook is removed." in visitor.text) == (address, True)
     await visitor.read(one)
     assert visitor.status == 404
+
+
+async def test_two_owners_see_both_versions(office: BoxOffice, program: Program) -> None:
+    desk = await open_desk(office)
+    visitor, address = desk.visitor, f"{desk.home}/webhooks"
+    text = await visitor.send(address, [("address", program.address), *FIELDS])
+    (one,) = re.findall(r'action="(\S+)/test"', text)
+    await visitor.read(one)
+    version = visitor.form(one)["version"]
+    await visitor.send(one, [("address", program.address), ("kind", "event.changed"), ("version", version)])
+    assert "It is saved." in visitor.text
+    mine = [("address", program.address), ("kind", "booking.confirmed"), ("personal_data", "yes")]
+    await visitor.send(one, [*mine, ("version", version)])
+    assert (visitor.status, visitor.heading()) == (412, "Another editor was first")
+    for different in ("A booking was confirmed", "Messages name them"):
+        assert different in visitor.text
+    assert visitor.form(one)["version"] != version
+    await visitor.submit(one)
+    assert "It is saved." in visitor.text
+    assert 'name="personal_data" value="yes" checked' in visitor.text, "mine was kept"
+    version = visitor.form(one)["version"]
+    await visitor.send(one, [("address", program.address), ("version", version)])
+    assert (visitor.status, visitor.form(one)["version"]) == (422, version)
 
 
 async def test_a_program_that_fails_is_seen_and_its_messages_are_given_up_or_sent_again(

@@ -68,6 +68,15 @@ async def photograph(gallery: Gallery, office: BoxOffice, url: str) -> None:
     await page.get_by_role("link", name="booking.confirmed").last.click()
     await gallery.shot("webhooks-message", whole=True, narrow=True)
     await page.go_back()
+    await page.get_by_label("Description").fill("Lights at both doors")
+    await database.fetch(
+        "UPDATE webhooks SET version = version + 1, description = 'Lamps', kinds = kinds[1:9] "
+        "WHERE webhook_id = $1",
+        made.webhook_id,
+    )
+    await page.get_by_role("button", name="Save").click()
+    await gallery.shot("webhooks-both-versions", whole=True, narrow=True)
+    await page.get_by_role("link", name="Take what is there now").click()
     await page.get_by_role("button", name="Remove the webhook").click()
     await gallery.shot("webhooks-remove", whole=True)
     await database.fetch(

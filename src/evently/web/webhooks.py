@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 import structlog
 
 from evently import webhooks
+from evently.db import Connection
 from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import show_id
 from evently.web.edge.access import check_scope
@@ -39,33 +41,27 @@ async def change_webhook(
     request: Request, organizer_id: UUID, webhook_id: UUID, seen: Callable[[int], None], change: Changing
 ) -> Webhook:
     """Change a webhook of which the caller has `seen` this version. Refuses `invalid`, `forbidden`."""
-    context = request.context
-    async with context.database.transaction() as tx:
-        webhook = await webhooks.lock_webhook(tx, organizer_id, webhook_id)
+    async with _locked(request, organizer_id, webhook_id) as (tx, webhook, now):
         seen(webhook.version)
         terms = change(webhook)
         _check_rights(request, terms.kinds, personal_data=terms.personal_data)
-        changed = await webhooks.change_webhook(tx, webhook, terms, context.webhooks.options, context.clock())
+        changed = await webhooks.change_webhook(tx, webhook, terms, request.context.webhooks.options, now)
     _note(request, "webhook changed", changed)
     return changed
 
 
 async def pause_webhook(request: Request, organizer_id: UUID, webhook_id: UUID) -> Webhook:
     """Pause a webhook."""
-    context = request.context
-    async with context.database.transaction() as tx:
-        webhook = await webhooks.lock_webhook(tx, organizer_id, webhook_id)
-        paused = await webhooks.pause_webhook(tx, webhook, context.clock())
+    async with _locked(request, organizer_id, webhook_id) as (tx, webhook, now):
+        paused = await webhooks.pause_webhook(tx, webhook, now)
     _note(request, "webhook paused by hand", paused)
     return paused
 
 
 async def resume_webhook(request: Request, organizer_id: UUID, webhook_id: UUID) -> Webhook:
     """Resume a webhook: what waits is sent now."""
-    context = request.context
-    async with context.database.transaction() as tx:
-        webhook = await webhooks.lock_webhook(tx, organizer_id, webhook_id)
-        resumed = await webhooks.resume_webhook(tx, webhook, context.clock())
+    async with _locked(request, organizer_id, webhook_id) as (tx, webhook, now):
+        resumed = await webhooks.resume_webhook(tx, webhook, now)
     _note(request, "webhook resumed", resumed)
     return resumed
 
@@ -76,50 +72,39 @@ async def rotate_secret(request: Request, organizer_id: UUID, webhook_id: UUID, 
         raise Invalid(
             [FieldError("/overlap_hours", "out-of-range", {"smallest": 0, "largest": OVERLAP_HOURS_MAX})]
         )
-    context = request.context
-    async with context.database.transaction() as tx:
-        webhook = await webhooks.lock_webhook(tx, organizer_id, webhook_id)
-        secret = await webhooks.rotate_secret(tx, webhook, timedelta(hours=overlap_hours), context.clock())
+    async with _locked(request, organizer_id, webhook_id) as (tx, webhook, now):
+        secret = await webhooks.rotate_secret(tx, webhook, timedelta(hours=overlap_hours), now)
     _note(request, "webhook secret rotated", webhook)
     return secret
 
 
 async def remove_webhook(request: Request, organizer_id: UUID, webhook_id: UUID) -> None:
     """Remove a webhook for good."""
-    context = request.context
-    async with context.database.transaction() as tx:
-        webhook = await webhooks.lock_webhook(tx, organizer_id, webhook_id)
-        await webhooks.remove_webhook(tx, webhook, context.clock())
+    async with _locked(request, organizer_id, webhook_id) as (tx, webhook, now):
+        await webhooks.remove_webhook(tx, webhook, now)
     _note(request, "webhook removed", webhook)
 
 
 async def send_test(request: Request, organizer_id: UUID, webhook_id: UUID) -> UUID:
     """Send a test message; return the id of its delivery."""
-    context = request.context
-    async with context.database.transaction() as tx:
-        webhook = await webhooks.lock_webhook(tx, organizer_id, webhook_id)
-        return await webhooks.log.send_test(tx, webhook.webhook_id, context.clock())
+    async with _locked(request, organizer_id, webhook_id) as (tx, webhook, now):
+        return await webhooks.log.send_test(tx, webhook.webhook_id, now)
 
 
 async def send_again(request: Request, organizer_id: UUID, webhook_id: UUID, delivery_id: UUID) -> None:
     """Send a delivery again. Refuses `delivery-not-found`."""
-    context = request.context
-    async with context.database.transaction() as tx:
-        webhook = await webhooks.lock_webhook(tx, organizer_id, webhook_id)
-        await webhooks.log.send_again(tx, webhook.webhook_id, delivery_id, context.clock())
+    async with _locked(request, organizer_id, webhook_id) as (tx, webhook, now):
+        await webhooks.log.send_again(tx, webhook.webhook_id, delivery_id, now)
 
 
 async def send_range_again(
     request: Request, organizer_id: UUID, webhook_id: UUID, since: datetime, until: datetime | None
 ) -> int:
     """Send what was stored in a span of time again; return how many. Refuses `invalid`."""
-    context = request.context
-    now = context.clock()
-    end = until or now
+    end = until or request.context.clock()
     if since >= end:
         raise Invalid([FieldError("/from", "not-before-to")])
-    async with context.database.transaction() as tx:
-        webhook = await webhooks.lock_webhook(tx, organizer_id, webhook_id)
+    async with _locked(request, organizer_id, webhook_id) as (tx, webhook, now):
         count = await webhooks.log.send_range_again(tx, webhook.webhook_id, since, end, now)
     _note(request, "webhook messages sent again", webhook)
     return count
@@ -127,10 +112,18 @@ async def send_range_again(
 
 async def skip(request: Request, organizer_id: UUID, webhook_id: UUID, delivery_id: UUID) -> None:
     """Give a delivery up. Refuses `delivery-not-pending`."""
+    async with _locked(request, organizer_id, webhook_id) as (tx, webhook, now):
+        await webhooks.log.skip(tx, webhook.webhook_id, delivery_id, now)
+
+
+@asynccontextmanager
+async def _locked(
+    request: Request, organizer_id: UUID, webhook_id: UUID
+) -> AsyncIterator[tuple[Connection, Webhook, datetime]]:
+    """Lock a webhook of an organizer, in a transaction. Refuses `webhook-not-found`."""
     context = request.context
     async with context.database.transaction() as tx:
-        webhook = await webhooks.lock_webhook(tx, organizer_id, webhook_id)
-        await webhooks.log.skip(tx, webhook.webhook_id, delivery_id, context.clock())
+        yield tx, await webhooks.lock_webhook(tx, organizer_id, webhook_id), context.clock()
 
 
 def _check_rights(request: Request, kinds: Collection[str], *, personal_data: bool) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -24,7 +25,6 @@ from evently.web.services import Request
 from evently.webhooks import (
     OVERLAP_HOURS_MAX,
     WAITING_MAX,
-    Attempt,
     Delivery,
     DeliveryState,
     PauseReason,
@@ -32,11 +32,14 @@ from evently.webhooks import (
     Webhook,
     WebhooksRefusal,
     WebhookTerms,
-    WholeDelivery,
 )
 
 _TAG: Final = "Organizer: webhooks"
 _OWNER: Final = organizer("owner", "webhooks:write")
+_WEBHOOKS: Final = "/v1/organizers/{organizer_id}/webhooks"
+_WEBHOOK: Final = f"{_WEBHOOKS}/{{webhook_id}}"
+_DELIVERY: Final = f"{_WEBHOOK}/deliveries/{{delivery_id}}"
+_COMMON: Final[Any] = {"tags": [_TAG], **policy(_OWNER)}
 _NOBODY_WAITS: Final = Waiting(0, None)
 _MESSAGE: Final = (
     '{"type":"event.cancelled","timestamp":"2027-03-01T09:00:00.125Z","data":{"event_id":'
@@ -200,7 +203,7 @@ class SentAgainView(msgspec.Struct, frozen=True):
 
 
 @post(
-    "/v1/organizers/{organizer_id}/webhooks",
+    _WEBHOOKS,
     operation_id="registerWebhook",
     summary="Register a webhook",
     description=(
@@ -208,9 +211,8 @@ class SentAgainView(msgspec.Struct, frozen=True):
         "signed as Standard Webhooks says. The secret is shown only once. An API key must have "
         "`bookings:read`, too, unless it registers for `event.` kinds alone, without personal data."
     ),
-    tags=[_TAG],
     responses=problems(WebhooksRefusal.TOO_MANY_WEBHOOKS),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def register_webhook(
     request: Request, organizer_id: FromPath[OrganizerId], data: JSONBody[WebhookBody]
@@ -218,22 +220,17 @@ async def register_webhook(
     """Register a webhook of an organizer."""
     terms = WebhookTerms(data.address, data.description, data.kinds, data.personal_data)
     webhook, secret = await web_webhooks.register_webhook(request, organizer_id, terms)
-    shown = _show(webhook, _NOBODY_WAITS)
-    address = f"/v1/organizers/{show_id('org', organizer_id)}/webhooks/{shown.id}"
-    return Response(
-        NewWebhookView(**msgspec.structs.asdict(shown), secret=secret),
-        status_code=201,
-        headers={"location": address, "etag": etag_of(webhook.version), **NO_STORE},
-    )
+    shown = msgspec.structs.asdict(_show(webhook, _NOBODY_WAITS))
+    headers = {"location": _address(organizer_id, webhook.webhook_id), "etag": etag_of(webhook.version)}
+    return Response(NewWebhookView(**shown, secret=secret), headers=headers | NO_STORE)
 
 
 @get(
-    "/v1/organizers/{organizer_id}/webhooks",
+    _WEBHOOKS,
     operation_id="listWebhooks",
     summary="List webhooks",
-    tags=[_TAG],
     responses=problems(),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def list_webhooks(request: Request, organizer_id: FromPath[OrganizerId]) -> Response[WebhooksView]:
     """List the webhooks of an organizer, newest first."""
@@ -245,12 +242,11 @@ async def list_webhooks(request: Request, organizer_id: FromPath[OrganizerId]) -
 
 
 @get(
-    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}",
+    _WEBHOOK,
     operation_id="getWebhook",
     summary="Get a webhook",
-    tags=[_TAG],
     responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def get_webhook(
     request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
@@ -262,13 +258,12 @@ async def get_webhook(
 
 
 @patch(
-    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}",
+    _WEBHOOK,
     operation_id="editWebhook",
     summary="Change a webhook",
     description="Another address gets what waits at once. Messages that are stored keep their kinds.",
-    tags=[_TAG],
     responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND, CommonRefusal.STALE),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def edit_webhook(
     request: Request,
@@ -293,13 +288,12 @@ async def edit_webhook(
 
 
 @delete(
-    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}",
+    _WEBHOOK,
     operation_id="removeWebhook",
     summary="Remove a webhook",
     description="For good, with its log. What waits is not sent any more.",
-    tags=[_TAG],
     responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def remove_webhook(
     request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
@@ -310,14 +304,13 @@ async def remove_webhook(
 
 
 @post(
-    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/pause",
+    f"{_WEBHOOK}/pause",
     operation_id="pauseWebhook",
     summary="Pause a webhook",
     description="What happens meanwhile waits, for thirty days. Pausing a paused webhook changes nothing.",
-    tags=[_TAG],
     status_code=200,
     responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def pause_webhook(
     request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
@@ -327,14 +320,13 @@ async def pause_webhook(
 
 
 @post(
-    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/resume",
+    f"{_WEBHOOK}/resume",
     operation_id="resumeWebhook",
     summary="Resume a webhook",
     description="What waits is sent now, in order. Also for a webhook that fails: the pauses begin again.",
-    tags=[_TAG],
     status_code=200,
     responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def resume_webhook(
     request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
@@ -344,17 +336,16 @@ async def resume_webhook(
 
 
 @post(
-    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/rotate",
+    f"{_WEBHOOK}/rotate",
     operation_id="rotateWebhookSecret",
     summary="Rotate the secret of a webhook",
     description=(
         "The new secret is shown only once. During the overlap each message has two signatures, of both "
         "secrets. A further rotation is refused until the overlap has ended."
     ),
-    tags=[_TAG],
     status_code=200,
     responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND, WebhooksRefusal.ROTATED_ALREADY),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def rotate_secret(
     request: Request,
@@ -370,38 +361,32 @@ async def rotate_secret(
 
 
 @post(
-    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/test",
+    f"{_WEBHOOK}/test",
     operation_id="testWebhook",
     summary="Send a test message",
     description="Of the kind `webhook.test`. Get the delivery to see what came back.",
-    tags=[_TAG],
     responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def test_webhook(
     request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
 ) -> Response[WholeDeliveryView]:
     """Send a test message."""
     delivery_id = await web_webhooks.send_test(request, organizer_id, webhook_id)
-    found = await webhooks.log.get_delivery(request.context.database, webhook_id, delivery_id)
-    address = (
-        f"/v1/organizers/{show_id('org', organizer_id)}/webhooks/{show_id('whk', webhook_id)}"
-        f"/deliveries/{show_id('whd', delivery_id)}"
-    )
-    return Response(_show_whole(found), status_code=201, headers={"location": address, **NO_STORE})
+    address = f"{_address(organizer_id, webhook_id)}/deliveries/{show_id('whd', delivery_id)}"
+    return await _answer_whole(request, webhook_id, delivery_id, location=address)
 
 
 # Deliveries -------------------------------------------------------------------------------------------------
 
 
 @get(
-    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/deliveries",
+    f"{_WEBHOOK}/deliveries",
     operation_id="listWebhookDeliveries",
     summary="List what was sent",
     description="Newest first, of the last thirty days.",
-    tags=[_TAG],
     responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def list_deliveries(
     request: Request,
@@ -419,12 +404,11 @@ async def list_deliveries(
 
 
 @get(
-    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/deliveries/{delivery_id}",
+    _DELIVERY,
     operation_id="getWebhookDelivery",
     summary="Get what was sent, and what came back",
-    tags=[_TAG],
     responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND, WebhooksRefusal.DELIVERY_NOT_FOUND),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def get_delivery(
     request: Request,
@@ -433,21 +417,18 @@ async def get_delivery(
     delivery_id: FromPath[WebhookDeliveryId],
 ) -> Response[WholeDeliveryView]:
     """Return a delivery with its body and all answers."""
-    database = request.context.database
-    webhook = await webhooks.get_webhook(database, organizer_id, webhook_id)
-    found = await webhooks.log.get_delivery(database, webhook.webhook_id, delivery_id)
-    return Response(_show_whole(found), headers=NO_STORE)
+    await webhooks.get_webhook(request.context.database, organizer_id, webhook_id)
+    return await _answer_whole(request, webhook_id, delivery_id)
 
 
 @post(
-    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/send-again",
+    f"{_DELIVERY}/send-again",
     operation_id="sendWebhookDeliveryAgain",
     summary="Send a message again",
     description="With the same id, so that your program can tell.",
-    tags=[_TAG],
     status_code=200,
     responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND, WebhooksRefusal.DELIVERY_NOT_FOUND),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def send_again(
     request: Request,
@@ -457,19 +438,17 @@ async def send_again(
 ) -> Response[WholeDeliveryView]:
     """Send a delivery again."""
     await web_webhooks.send_again(request, organizer_id, webhook_id, delivery_id)
-    found = await webhooks.log.get_delivery(request.context.database, webhook_id, delivery_id)
-    return Response(_show_whole(found), headers=NO_STORE)
+    return await _answer_whole(request, webhook_id, delivery_id)
 
 
 @post(
-    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/skip",
+    f"{_DELIVERY}/skip",
     operation_id="skipWebhookDelivery",
     summary="Give a message up",
     description="It is not tried any more, and the later messages of its event are sent.",
-    tags=[_TAG],
     status_code=200,
     responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND, WebhooksRefusal.DELIVERY_NOT_PENDING),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def skip_delivery(
     request: Request,
@@ -479,19 +458,17 @@ async def skip_delivery(
 ) -> Response[WholeDeliveryView]:
     """Give a delivery up."""
     await web_webhooks.skip(request, organizer_id, webhook_id, delivery_id)
-    found = await webhooks.log.get_delivery(request.context.database, webhook_id, delivery_id)
-    return Response(_show_whole(found), headers=NO_STORE)
+    return await _answer_whole(request, webhook_id, delivery_id)
 
 
 @post(
-    "/v1/organizers/{organizer_id}/webhooks/{webhook_id}/send-again",
+    f"{_WEBHOOK}/send-again",
     operation_id="sendWebhookDeliveriesAgain",
     summary="Send the messages of a span of time again",
     description="With the same ids and in order. What waits already is not counted.",
-    tags=[_TAG],
     status_code=200,
     responses=problems(WebhooksRefusal.WEBHOOK_NOT_FOUND),
-    **policy(_OWNER),
+    **_COMMON,
 )
 async def send_range_again(
     request: Request,
@@ -516,6 +493,23 @@ async def _answer(request: Request, webhook: Webhook) -> Response[WebhookView]:
     waiting = await webhooks.count_waiting(request.context.database, webhook.organizer_id)
     shown = _show(webhook, waiting.get(webhook.webhook_id, _NOBODY_WAITS))
     return Response(shown, headers={"etag": etag_of(webhook.version), **NO_STORE})
+
+
+async def _answer_whole(
+    request: Request, webhook_id: UUID, delivery_id: UUID, **headers: str
+) -> Response[WholeDeliveryView]:
+    found = await webhooks.log.get_delivery(request.context.database, webhook_id, delivery_id)
+    shown = msgspec.structs.asdict(_show_delivery(found.delivery))
+    answers = [
+        AttemptView(each.number, each.at, each.milliseconds, each.status, each.answer)
+        for each in found.attempts
+    ]
+    whole = WholeDeliveryView(**shown, body=found.body, answers=answers)
+    return Response(whole, headers=headers | NO_STORE)
+
+
+def _address(organizer_id: UUID, webhook_id: UUID) -> str:
+    return f"/v1/organizers/{show_id('org', organizer_id)}/webhooks/{show_id('whk', webhook_id)}"
 
 
 def _show(webhook: Webhook, waiting: Waiting) -> WebhookView:
@@ -548,17 +542,6 @@ def _show_delivery(delivery: Delivery) -> DeliveryView:
         milliseconds=delivery.milliseconds,
         finished_at=delivery.finished_at,
     )
-
-
-def _show_whole(found: WholeDelivery) -> WholeDeliveryView:
-    shown = msgspec.structs.asdict(_show_delivery(found.delivery))
-    return WholeDeliveryView(
-        **shown, body=found.body, answers=[_show_attempt(each) for each in found.attempts]
-    )
-
-
-def _show_attempt(attempt: Attempt) -> AttemptView:
-    return AttemptView(attempt.number, attempt.at, attempt.milliseconds, attempt.status, attempt.answer)
 
 
 routes: Final = [

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Final, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from evently import webhooks
-from evently.kit.errors import CommonRefusal, Invalid, Refused
+from evently.catalogue import LastEdit
+from evently.kit.errors import CommonRefusal, Invalid, Refusal, Refused
 from evently.kit.ids import OrganizerId, WebhookDeliveryId, WebhookId, show_id
 from evently.web import webhooks as web_webhooks
 from evently.web.edge.auth import policy
 from evently.web.edge.context import Response
 from evently.web.edge.problems import PROBLEMS, sentence_of
-from evently.web.edge.routing import FromPath, QueryParameter
+from evently.web.edge.routing import FromPath, QueryParameter, Route
 from evently.web.pages.forms import Form, FormError, errors_of, read_form
 from evently.web.pages.organize.desk import OWNERS, open_desk, organizer_address, render_desk
+from evently.web.pages.organize.saving import Version, show_versions
 from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
 from evently.webhooks import KINDS, WAITING_MAX, Waiting, Webhook, WebhooksRefusal, WebhookTerms
 
+_WEBHOOKS: Final = "/organize/{organizer_id}/webhooks"
+_WEBHOOK: Final = f"{_WEBHOOKS}/{{webhook_id}}"
+_DELIVERY: Final = f"{_WEBHOOK}/deliveries/{{delivery_id}}"
 _SHOWN_MAX: Final = 30  # messages on a page
 _OVERLAP_HOURS: Final = 24
+_UTC: Final = ZoneInfo("UTC")
 _FIELDS: Final = {"/address": "address", "/description": "description", "/kinds": "kinds", "/from": "from"}
+_LABELS: Final = {"address": "Address", "description": "Description", "kinds": "Gets", "people": "People"}
 _KIND_WORDS: Final = [(kind, each.words) for kind, each in KINDS.items()]
+# The refusals that a page explains, and at which of its fields
+_EXPLAINED: Final[Mapping[Refusal, str]] = {
+    WebhooksRefusal.TOO_MANY_WEBHOOKS: "address",
+    WebhooksRefusal.ROTATED_ALREADY: "secret",
+    WebhooksRefusal.DELIVERY_NOT_PENDING: "main",
+}
 _SAVED: Final = {
     "tested": "A test message is on its way: it stands below in a moment.",
     "paused": "Nothing is sent until you resume it. What happens meanwhile waits.",
@@ -50,7 +64,17 @@ class Row(NamedTuple):
     waiting: str
 
 
-@show("/organize/{organizer_id}/webhooks", **policy(OWNERS))
+class Explained(NamedTuple):
+    """What a page says of an act that was refused, and the status of the answer."""
+
+    errors: Sequence[FormError] = ()
+    status: int = 200
+
+
+_NOTHING: Final = Explained()
+
+
+@show(_WEBHOOKS, **policy(OWNERS))
 async def show_webhooks(
     request: Request, organizer_id: FromPath[OrganizerId], saved: Saved = ""
 ) -> Response[str]:
@@ -58,22 +82,18 @@ async def show_webhooks(
     return await _list(request, organizer_id, Form([]), done=_SAVED.get(saved, ""))
 
 
-@act("/organize/{organizer_id}/webhooks", **policy(OWNERS))
+@act(_WEBHOOKS, **policy(OWNERS))
 async def register_webhook(request: Request, organizer_id: FromPath[OrganizerId]) -> Page:
     """Register a webhook, and show its secret once: it is in no address, and no cache stores the page."""
     form = await read_form(request)
     try:
         webhook, secret = await web_webhooks.register_webhook(request, organizer_id, _terms_of(form))
-    except Invalid as exc:
-        return await _list(request, organizer_id, form, errors_of(exc, _FIELDS))
     except Refused as exc:
-        if exc.refusal is not WebhooksRefusal.TOO_MANY_WEBHOOKS:
-            raise
-        return await _list(request, organizer_id, form, [FormError("address", sentence_of(exc))])
+        return await _list(request, organizer_id, form, _explain(exc))
     return await _one(request, organizer_id, webhook.webhook_id, secret=secret)
 
 
-@show("/organize/{organizer_id}/webhooks/{webhook_id}", **policy(OWNERS))
+@show(_WEBHOOK, **policy(OWNERS))
 async def show_webhook(
     request: Request,
     organizer_id: FromPath[OrganizerId],
@@ -85,56 +105,43 @@ async def show_webhook(
     return await _one(request, organizer_id, webhook_id, done=_SAVED.get(saved, ""), after=after or None)
 
 
-@act("/organize/{organizer_id}/webhooks/{webhook_id}", **policy(OWNERS))
+@act(_WEBHOOK, **policy(OWNERS))
 async def change_webhook(
     request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
 ) -> Page:
-    """Change a webhook."""
+    """Change a webhook; where another person has changed it meanwhile, show both versions."""
     form = await read_form(request)
+    terms = _terms_of(form)
     try:
         await web_webhooks.change_webhook(
-            request, organizer_id, webhook_id, partial(_check_version, form), lambda _: _terms_of(form)
+            request, organizer_id, webhook_id, partial(_check_version, form), lambda _: terms
         )
-    except Invalid as exc:
-        return await _one(request, organizer_id, webhook_id, form=form, errors=errors_of(exc, _FIELDS))
     except Refused as exc:
-        if exc.refusal is not CommonRefusal.STALE:
-            raise
-        other = FormError("main", "It was changed meanwhile. What you see now is how it is; change it again.")
-        return await _one(
-            request, organizer_id, webhook_id, errors=[other], status=PROBLEMS[exc.refusal].status
-        )
-    return see_other(f"{_address(organizer_id, webhook_id)}?saved=changed")
+        if exc.refusal is CommonRefusal.STALE:
+            return await _both_versions(request, organizer_id, webhook_id, form)
+        return await _one(request, organizer_id, webhook_id, form, _explain(exc))
+    return _saved("changed", organizer_id, webhook_id)
 
 
-@act("/organize/{organizer_id}/webhooks/{webhook_id}/test", **policy(OWNERS))
-async def send_test(
-    request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
-) -> Page:
-    """Send a test message."""
-    await web_webhooks.send_test(request, organizer_id, webhook_id)
-    return see_other(f"{_address(organizer_id, webhook_id)}?saved=tested")
+def _button(path: str, what: str, verb: Callable[[Request, UUID, UUID], Awaitable[object]]) -> Route:
+    """Declare a form of one button: it does something to a webhook, and the page says what was done."""
+
+    @act(f"{_WEBHOOK}/{path}", **policy(OWNERS))
+    async def handle(
+        request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
+    ) -> Page:
+        await verb(request, organizer_id, webhook_id)
+        return _saved(what, organizer_id, webhook_id)
+
+    return handle
 
 
-@act("/organize/{organizer_id}/webhooks/{webhook_id}/pause", **policy(OWNERS))
-async def pause_webhook(
-    request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
-) -> Page:
-    """Pause a webhook."""
-    await web_webhooks.pause_webhook(request, organizer_id, webhook_id)
-    return see_other(f"{_address(organizer_id, webhook_id)}?saved=paused")
+send_test: Final = _button("test", "tested", web_webhooks.send_test)
+pause_webhook: Final = _button("pause", "paused", web_webhooks.pause_webhook)
+resume_webhook: Final = _button("resume", "resumed", web_webhooks.resume_webhook)
 
 
-@act("/organize/{organizer_id}/webhooks/{webhook_id}/resume", **policy(OWNERS))
-async def resume_webhook(
-    request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
-) -> Page:
-    """Resume a webhook, or try again now what has failed."""
-    await web_webhooks.resume_webhook(request, organizer_id, webhook_id)
-    return see_other(f"{_address(organizer_id, webhook_id)}?saved=resumed")
-
-
-@act("/organize/{organizer_id}/webhooks/{webhook_id}/rotate", **policy(OWNERS))
+@act(f"{_WEBHOOK}/rotate", **policy(OWNERS))
 async def rotate_secret(
     request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
 ) -> Page:
@@ -142,19 +149,11 @@ async def rotate_secret(
     try:
         secret = await web_webhooks.rotate_secret(request, organizer_id, webhook_id, _OVERLAP_HOURS)
     except Refused as exc:
-        if exc.refusal is not WebhooksRefusal.ROTATED_ALREADY:
-            raise
-        return await _one(
-            request,
-            organizer_id,
-            webhook_id,
-            errors=[FormError("secret", sentence_of(exc))],
-            status=PROBLEMS[exc.refusal].status,
-        )
+        return await _one(request, organizer_id, webhook_id, explained=_explain(exc))
     return await _one(request, organizer_id, webhook_id, secret=secret)
 
 
-@act("/organize/{organizer_id}/webhooks/{webhook_id}/remove", **policy(OWNERS))
+@act(f"{_WEBHOOK}/remove", **policy(OWNERS))
 async def remove_webhook(
     request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
 ) -> Page:
@@ -162,10 +161,10 @@ async def remove_webhook(
     if (await read_form(request)).text("confirm") != "yes":
         return await _one(request, organizer_id, webhook_id, asked=True)
     await web_webhooks.remove_webhook(request, organizer_id, webhook_id)
-    return see_other(f"{organizer_address(organizer_id)}/webhooks?saved=removed")
+    return _saved("removed", organizer_id)
 
 
-@act("/organize/{organizer_id}/webhooks/{webhook_id}/send-again", **policy(OWNERS))
+@act(f"{_WEBHOOK}/send-again", **policy(OWNERS))
 async def send_range_again(
     request: Request, organizer_id: FromPath[OrganizerId], webhook_id: FromPath[WebhookId]
 ) -> Page:
@@ -176,16 +175,16 @@ async def send_range_again(
     if form.text("to") and until is None:
         errors.append(FormError("to", "This is not a date with a time."))
     if errors or since is None:
-        return await _one(request, organizer_id, webhook_id, form=form, errors=errors)
+        return await _one(request, organizer_id, webhook_id, form, Explained(errors, 422))
     try:
         count = await web_webhooks.send_range_again(request, organizer_id, webhook_id, since, until)
-    except Invalid as exc:
-        return await _one(request, organizer_id, webhook_id, form=form, errors=errors_of(exc, _FIELDS))
+    except Refused as exc:
+        return await _one(request, organizer_id, webhook_id, form, _explain(exc))
     done = f"{count:,} {'message is' if count == 1 else 'messages are'} sent again."
     return await _one(request, organizer_id, webhook_id, done=done)
 
 
-@show("/organize/{organizer_id}/webhooks/{webhook_id}/deliveries/{delivery_id}", **policy(OWNERS))
+@show(_DELIVERY, **policy(OWNERS))
 async def show_delivery(
     request: Request,
     organizer_id: FromPath[OrganizerId],
@@ -197,7 +196,7 @@ async def show_delivery(
     return await _delivery(request, organizer_id, webhook_id, delivery_id, done=_SAVED.get(saved, ""))
 
 
-@act("/organize/{organizer_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/send-again", **policy(OWNERS))
+@act(f"{_DELIVERY}/send-again", **policy(OWNERS))
 async def send_again(
     request: Request,
     organizer_id: FromPath[OrganizerId],
@@ -206,10 +205,10 @@ async def send_again(
 ) -> Page:
     """Send a message again."""
     await web_webhooks.send_again(request, organizer_id, webhook_id, delivery_id)
-    return see_other(f"{_address(organizer_id, webhook_id, delivery_id)}?saved=again")
+    return _saved("again", organizer_id, webhook_id, delivery_id)
 
 
-@act("/organize/{organizer_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/skip", **policy(OWNERS))
+@act(f"{_DELIVERY}/skip", **policy(OWNERS))
 async def skip_delivery(
     request: Request,
     organizer_id: FromPath[OrganizerId],
@@ -220,18 +219,12 @@ async def skip_delivery(
     try:
         await web_webhooks.skip(request, organizer_id, webhook_id, delivery_id)
     except Refused as exc:
-        if exc.refusal is not WebhooksRefusal.DELIVERY_NOT_PENDING:
-            raise
-        return await _delivery(request, organizer_id, webhook_id, delivery_id, refused=exc)
-    return see_other(f"{_address(organizer_id, webhook_id, delivery_id)}?saved=skipped")
+        return await _delivery(request, organizer_id, webhook_id, delivery_id, _explain(exc))
+    return _saved("skipped", organizer_id, webhook_id, delivery_id)
 
 
 async def _list(
-    request: Request,
-    organizer_id: UUID,
-    form: Form,
-    errors: Sequence[FormError] = (),
-    done: str = "",
+    request: Request, organizer_id: UUID, form: Form, explained: Explained = _NOTHING, done: str = ""
 ) -> Response[str]:
     database = request.context.database
     desk = await open_desk(request, organizer_id)
@@ -241,14 +234,14 @@ async def _list(
         request,
         desk,
         "webhooks.html",
-        status=422 if errors else 200,
+        status=explained.status,
         rows=[
             Row(each, _address(organizer_id, each.webhook_id), _words_of(waiting.get(each.webhook_id)))
             for each in found
         ],
         kinds=_KIND_WORDS,
         form=form,
-        errors=list(errors),
+        errors=explained.errors,
         done=done,
     )
 
@@ -257,10 +250,9 @@ async def _one(
     request: Request,
     organizer_id: UUID,
     webhook_id: UUID,
-    *,
     form: Form | None = None,
-    errors: Sequence[FormError] = (),
-    status: int = 422,
+    explained: Explained = _NOTHING,
+    *,
     done: str = "",
     secret: str = "",
     asked: bool = False,
@@ -271,23 +263,37 @@ async def _one(
     desk = await open_desk(request, organizer_id)
     page = await webhooks.log.list_deliveries(context.database, webhook_id, _SHOWN_MAX, after)
     earlier = await webhooks.find_ending(context.database, webhook_id, context.clock()) if secret else None
-    typed = form if form is not None and form.text("address") else _form_of(webhook, form)
     return render_desk(
         request,
         desk,
         "webhook.html",
-        status=status if errors else 200,
+        status=explained.status,
         webhook=webhook,
         address=_address(organizer_id, webhook_id),
         deliveries=[(each, each.created_at.astimezone(UTC)) for each in page.data],
         next_page=page.next_cursor,
         kinds=_KIND_WORDS,
-        form=typed,
-        errors=list(errors),
+        form=form if form is not None and form.text("version") else _form_of(webhook, form),
+        errors=explained.errors,
         done=done,
         secret=secret,
         earlier_until=earlier and earlier.astimezone(UTC),
         asked=asked,
+    )
+
+
+async def _both_versions(request: Request, organizer_id: UUID, webhook_id: UUID, form: Form) -> Response[str]:
+    webhook = await webhooks.get_webhook(request.context.database, organizer_id, webhook_id)
+    mine, theirs = _values_of(_terms_of(form)), _values_of(webhook)
+    return await show_versions(
+        request,
+        await open_desk(request, organizer_id),
+        form,
+        webhook.version,
+        [Version(label, mine[field], theirs[field]) for field, label in _LABELS.items()],
+        LastEdit(None, None),
+        _address(organizer_id, webhook_id),
+        (webhook.address, _UTC),
     )
 
 
@@ -296,35 +302,52 @@ async def _delivery(
     organizer_id: UUID,
     webhook_id: UUID,
     delivery_id: UUID,
+    explained: Explained = _NOTHING,
     *,
     done: str = "",
-    refused: Refused | None = None,
 ) -> Response[str]:
     database = request.context.database
     webhook = await webhooks.get_webhook(database, organizer_id, webhook_id)
     found = await webhooks.log.get_delivery(database, webhook_id, delivery_id)
-    desk = await open_desk(request, organizer_id)
-    body = msgspec.json.format(found.body, indent=2)
     return render_desk(
         request,
-        desk,
+        await open_desk(request, organizer_id),
         "webhook_delivery.html",
-        status=200 if refused is None else PROBLEMS[refused.refusal].status,
+        status=explained.status,
         webhook=webhook,
         address=_address(organizer_id, webhook_id),
         here_address=_address(organizer_id, webhook_id, delivery_id),
         delivery=found.delivery,
         stored=found.delivery.created_at.astimezone(UTC),
         due=found.delivery.due_at.astimezone(UTC),
-        body=body,
+        body=msgspec.json.format(found.body, indent=2),
         attempts=[(each, each.at.astimezone(UTC)) for each in found.attempts],
-        errors=[] if refused is None else [FormError("main", sentence_of(refused))],
+        errors=explained.errors,
         done=done,
     )
 
 
-def _address(organizer_id: UUID, webhook_id: UUID, delivery_id: UUID | None = None) -> str:
-    address = f"{organizer_address(organizer_id)}/webhooks/{show_id('whk', webhook_id)}"
+def _explain(exc: Refused) -> Explained:
+    """Return what a page says of a refusal; raise those that no page of webhooks explains."""
+    status = PROBLEMS[exc.refusal].status
+    if isinstance(exc, Invalid):
+        return Explained(errors_of(exc, _FIELDS), status)
+    if exc.refusal not in _EXPLAINED:
+        raise exc
+    return Explained([FormError(_EXPLAINED[exc.refusal], sentence_of(exc))], status)
+
+
+def _saved(
+    what: str, organizer_id: UUID, webhook_id: UUID | None = None, delivery_id: UUID | None = None
+) -> Response[None]:
+    """Return the way to the page that says what was done."""
+    return see_other(f"{_address(organizer_id, webhook_id, delivery_id)}?saved={what}")
+
+
+def _address(organizer_id: UUID, webhook_id: UUID | None = None, delivery_id: UUID | None = None) -> str:
+    address = f"{organizer_address(organizer_id)}/webhooks"
+    if webhook_id is not None:
+        address += f"/{show_id('whk', webhook_id)}"
     return address if delivery_id is None else f"{address}/deliveries/{show_id('whd', delivery_id)}"
 
 
@@ -340,9 +363,19 @@ def _terms_of(form: Form) -> WebhookTerms:
     )
 
 
+def _values_of(terms: WebhookTerms | Webhook) -> dict[str, str]:
+    """Return a webhook in words, to compare two versions."""
+    return {
+        "address": terms.address,
+        "description": terms.description,
+        "kinds": "\n".join(words for kind, words in _KIND_WORDS if kind in terms.kinds),
+        "people": "Messages name them" if terms.personal_data else "",
+    }
+
+
 def _form_of(webhook: Webhook, typed: Form | None) -> Form:
     """Return a webhook as its form shows it, with what was typed into another form of the page."""
-    pairs = [("address", webhook.address), ("description", webhook.description)]
+    pairs = [(name, str(getattr(webhook, name))) for name in ("address", "description", "version")]
     pairs += [("kind", kind) for kind in webhook.kinds]
     pairs += [("personal_data", "yes")] if webhook.personal_data else []
     return Form([*pairs, *([] if typed is None else typed.pairs)])
