@@ -1,12 +1,18 @@
-"""An organizer's program in this process: it verifies what it gets, and answers as a test says."""
+"""Programs of an organizer: one in this process that answers as a test says; those of docs/webhooks.md."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import os
+import re
+import shutil
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 from uuid import UUID
@@ -22,6 +28,12 @@ from evently.webhooks import KINDS, Webhook, WebhookOptions, Webhooks, WebhookTe
 
 LOOPBACK: Final = (ip_network("127.0.0.0/8"),)
 TURNS_MAX: Final = 200
+START_SECONDS_MAX: Final = 60.0
+NODE: Final = shutil.which("node")
+PROGRAMS: Final = {
+    "python": [sys.executable, "-c"],
+    "js": [NODE or "node", "--input-type=module", "--eval"],
+}
 
 
 def make_webhooks(db: Database, clock: Clock, *, networks: Any = LOOPBACK, **more: Any) -> Webhooks:
@@ -145,3 +157,46 @@ async def send_all(sender: Webhooks) -> None:
         if idle:
             return
     raise AssertionError("sending does not end")
+
+
+def receiver_code(language: str) -> str:
+    """Return the receiver that docs/webhooks.md shows, in `python` or `js`."""
+    page = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    (found,) = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+    return str(found)
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """Yield a port that no other program gets; one that reuses addresses, as servers do, may listen there."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@asynccontextmanager
+async def receiving(language: str, secret: str, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a receiver as the page shows it; yield its process once it answers."""
+    process = await asyncio.create_subprocess_exec(
+        *PROGRAMS[language],
+        receiver_code(language),
+        env=os.environ | {"SECRET": secret, "PORT": str(port)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(START_SECONDS_MAX):
+            while process.returncode is None:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                except OSError:
+                    await asyncio.sleep(0.05)
+                else:
+                    writer.close()
+                    break
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
