@@ -88,6 +88,7 @@ _START: Final = Chapter(
             before=[
                 "const at = hours => new Date(Date.now() + hours * 3600000).toISOString();",
                 "pm.collectionVariables.set('run', Date.now().toString(36));",
+                "pm.collectionVariables.set('earlier', at(-1));",
                 "pm.collectionVariables.set('soon', at(2));",
                 "pm.collectionVariables.set('soon_ends', at(5));",
                 "pm.collectionVariables.set('later', at(24 * 60));",
@@ -471,6 +472,54 @@ _DOOR: Final = Chapter(
     ],
 )
 
+_WEBHOOKS: Final = Chapter(
+    "Webhooks (the program is none: what it would get waits)",
+    "owner",
+    [
+        Step(
+            "registerWebhook",
+            body={
+                "address": "https://shop.evently.example/hooks",
+                "kinds": ["booking.confirmed", "event.changed"],
+                "description": "The shop’s stock",
+            },
+            keep={"webhook_id": "id"},
+            checks=["answer.secret.startsWith('whsec_')"],
+        ),
+        Step("listWebhooks", checks=["answer.data.length === 1"]),
+        Step("pauseWebhook", checks=["answer.paused_because === 'by_hand'"]),
+        Step("testWebhook", keep={"delivery_id": "id"}, checks=["answer.kind === 'webhook.test'"]),
+        Step("listWebhookDeliveries", checks=["answer.data.length === 1"]),
+        Step("getWebhookDelivery", checks=["answer.state === 'pending'", "answer.answers.length === 0"]),
+        Step("skipWebhookDelivery", checks=["answer.state === 'skipped'"]),
+        Step("sendWebhookDeliveryAgain", checks=["answer.state === 'pending'"]),
+        Step("getWebhook", checks=["answer.waiting === 1", "!('secret' in answer)"]),
+        Step("editWebhook", body={"kinds": ["event.changed"]}, checks=["answer.kinds.length === 1"]),
+        Step("rotateWebhookSecret", checks=["answer.earlier_until !== null"]),
+        Step("skipWebhookDelivery", name="Give it up once more"),
+        Step(
+            "sendWebhookDeliveriesAgain",
+            body={"from": "{{earlier}}"},
+            checks=["answer.deliveries === 1"],
+        ),
+        Step("resumeWebhook", checks=["answer.paused_at === null"]),
+        Step("removeWebhook"),
+    ],
+)
+
+_REHEARSALS: Final = Chapter(
+    "Rehearsals",
+    "owner",
+    [
+        Step("startRehearsal", body={"buyers": 2, "seconds": 120}, keep={"rehearsal_id": "id"}),
+        Step("listRehearsals", checks=["answer.data[0].clean === null"]),
+        Step("getRehearsal", checks=["answer.plan.buyers === 2"]),
+        Step("stopRehearsal", checks=["answer.report === null"]),
+        Step("makeSandbox", body={"buyers": 2}, checks=["answer.buyers.length === 2"]),
+        Step("makeFreshSandbox", body={"buyers": 2, "places": 10}, checks=["answer.places === 10"]),
+    ],
+)
+
 _SEATS: Final = Chapter(
     "Seats",
     "owner",
@@ -746,6 +795,8 @@ WALK: Final = (
     _BOOKING,
     _DESK,
     _DOOR,
+    _WEBHOOKS,
+    _REHEARSALS,
     _SEATS,
     _MONEY,
     _WAITLIST,
