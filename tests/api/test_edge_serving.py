@@ -96,6 +96,7 @@ def test_it_is_alive_ready_and_well(server: Serving) -> None:
         "mail",
         "push",
         "webhooks",
+        "backups",
     }
 
 

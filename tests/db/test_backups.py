@@ -25,6 +25,7 @@ from evently.db.embedded import (
     prune,
     restore,
 )
+from evently.db.examining import read_log_copies
 from evently.db.migrations import migrate
 from evently.kit.clock import utc_now
 from evently.sales.outcomes import Booked
@@ -201,3 +202,31 @@ def test_old_copies_are_removed_with_the_log_that_only_they_needed() -> None:
         ):
             assert connection.execute("SELECT value FROM kept").fetchone() == (7,)
         assert prune(programs_for_backups(None), backups, 5) == 0
+
+
+def test_a_log_that_cannot_be_archived_is_noticed_until_it_can() -> None:
+    with scratch_directory() as directory:
+        backups = directory / "backups"
+        with EmbeddedPostgres(EmbeddedOptions(data_directory=directory / "data", backups=backups)) as server:
+            away = (backups / "wal").rename(backups / "away")
+            asyncio.run(copy_log(server.url, fails=True))
+            away.rename(backups / "wal")
+            asyncio.run(copy_log(server.url, fails=False))
+        assert list((backups / "wal").glob("*.gz")) != []
+
+
+async def copy_log(url: str, *, fails: bool) -> None:
+    """Write a part of the log, and wait until archiving it fails, or works again."""
+    database = await Database.open(DatabaseOptions(url))
+    try:
+        await database.fetch("SELECT pg_logical_emit_message(true, 'test', 'written'), pg_switch_wal()")
+        async with asyncio.timeout(60):
+            while True:
+                found = await read_log_copies(database)
+                assert found.is_on
+                tried = found.copied_at is not None or found.failed_at is not None
+                if tried and (found.stopped_at is not None) == fails:
+                    return
+                await asyncio.sleep(0.1)
+    finally:
+        await database.close()

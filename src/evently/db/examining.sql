@@ -11,3 +11,11 @@ SELECT
         - current_setting('superuser_reserved_connections')::integer AS connections_max,
     has_schema_privilege(current_user, 'public', 'CREATE') AS may_create,
     clock_timestamp() AS now;
+
+-- name: read_log_copies
+-- Whether the server archives its log, and when its last attempts worked and failed.
+SELECT
+    current_setting('archive_mode') <> 'off' AS is_on,
+    archiver.last_archived_time AS copied_at,
+    archiver.last_failed_time AS failed_at
+FROM pg_stat_get_archiver() AS archiver;

@@ -16,6 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from evently import __version__, jobs, mail, push, sales, webhooks
 from evently.db import Database, write_something
+from evently.db.examining import LogCopies, read_log_copies
 from evently.db.revision import measure_size, newest_revision, stored_revision
 from evently.kit.errors import Trouble
 from evently.web.edge.connections import CONNECTIONS
@@ -49,6 +50,7 @@ _NAMES: Final = {
     "mail": "E-mail",
     "push": "Web push",
     "webhooks": "Webhooks",
+    "backups": "Backups",
 }
 _FULL_WORKERS: Final = "evently_full_workers"  # a gauge of web/edge/connections.py
 _WRONG_CLOCK: Final = (
@@ -63,6 +65,11 @@ _LATE_WEBHOOKS: Final = (
     "Messages that could be sent to webhooks wait: the processes that send are busy, or none runs."
 )
 _LATE_MAIL: Final = "E-mails wait: the mail server is down, slow, or refuses this server."
+_NO_LOG_COPIES: Final = "The database server does not archive its log."
+_FAILED_LOG_COPIES: Final = (
+    "The log of the database cannot be archived, so a restore ends before now. PostgreSQL keeps it and tries "
+    "again; its own log says why. Look at the disk of the backups before the other one is full, too."
+)
 _MAKE_BELIEVE: Final = "The demo gateway takes no real money."
 _NO_GATEWAY: Final = "No gateway is named (EVENTLY_GATEWAY): nothing is sold that is paid online."
 _KEPT_GATEWAY: Final = (
@@ -101,6 +108,7 @@ class _Measured(NamedTuple):
     mail_due: datetime | None
     push_due: datetime | None
     webhooks: WebhookCounts
+    log_copies: LogCopies
 
 
 async def run_checks(context: Services) -> Health:
@@ -134,6 +142,7 @@ async def run_checks(context: Services) -> Health:
         "mail": _check_mail(context, measured.mail_due),
         "push": _check_push(context, measured.push_due),
         "webhooks": _check_webhooks(context, measured.webhooks),
+        "backups": _check_backups(measured.log_copies, clock.unchecked()),
     }
     return Health(_worst(checks), __version__, checks)
 
@@ -155,6 +164,7 @@ async def _measure(context: Services, database: Database) -> _Measured:
         await mail.oldest_due(database) if context.mail.on else None,
         await push.oldest_due(database) if context.push.on else None,
         await webhooks.count_webhooks(database),
+        await read_log_copies(database),
     )
 
 
@@ -251,6 +261,16 @@ def _check_webhooks(context: Services, counts: WebhookCounts) -> HealthCheck:
     return HealthCheck("pass", round(late, 3), "s", said)
 
 
+def _check_backups(copies: LogCopies, now: datetime) -> HealthCheck:
+    """Return for how long the log was not archived; warn when the last attempt failed."""
+    if not copies.is_on:
+        return HealthCheck("pass", "none", output=_NO_LOG_COPIES)
+    if copies.stopped_at is not None:
+        late = max(0.0, (now - copies.stopped_at).total_seconds())
+        return HealthCheck("warn", round(late, 3), "s", _FAILED_LOG_COPIES)
+    return HealthCheck("pass", 0.0, "s")
+
+
 def _worst(checks: dict[str, HealthCheck]) -> Status:
     found = {check.status for check in checks.values()}
     return "fail" if "fail" in found else "warn" if "warn" in found else "pass"
@@ -307,6 +327,8 @@ def _describe(name: str, check: HealthCheck) -> str:
         case "mail" | "push" | "webhooks":
             late = float(observed or 0)
             return f"The oldest message waits for {_long(late)}." if late >= 1 else "Nothing waits."
+        case "backups":
+            return "The log of the database is archived."
     return f"{observed}."
 
 
