@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 import psycopg
 
+from tests.support.fake_stripe import KEY, SECRET, fake_stripe
 from tests.support.postgres import ServerAddress, in_database, scratch_directory
 from tests.support.serving import evently, serving
 
@@ -144,3 +146,29 @@ def another_program() -> Iterator[int]:
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         yield listening.getsockname()[1]
+
+
+async def test_stripe_is_asked_whether_it_takes_the_key(external_database_url: str) -> None:
+    async with fake_stripe() as fake:
+
+        async def ask(key: str, base: str = fake.url) -> dict[str, Any]:
+            found = await asyncio.to_thread(
+                diagnose,
+                1,  # the server of the tests is quick, and not durable
+                database_url=external_database_url,
+                gateway="stripe",
+                stripe_key=key,
+                stripe_webhook_secret=SECRET,
+                stripe_api_base=base,
+            )
+            (payments,) = found["Payments"]
+            assert key not in payments["text"]
+            return payments
+
+        works = await ask(KEY)
+        assert (works["status"], works["text"]) == ("pass", "The gateway stripe answers, and takes the key.")
+        assert fake.requests == ["GET /v1/events"], "it is read, and nothing is changed"
+        wrong = await ask("sk_test_of_another_account")
+        assert (wrong["status"], "EVENTLY_STRIPE_KEY" in wrong["remedy"]) == ("fail", True)
+        away = await ask(KEY, "http://127.0.0.1:1")
+        assert away["status"] == "fail"
