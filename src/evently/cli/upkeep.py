@@ -121,7 +121,9 @@ def run_doctor(data: Path | None, *, as_json: bool) -> bool:
     """Examine the installation, print the findings, and return whether nothing has failed."""
     from evently.cli.doctor import examine
     from evently.config import environment_for
+    from evently.kit.logs import LogOptions, configure_logs
 
+    configure_logs(LogOptions(level="error"))  # and to standard error: what is printed may be JSON
     found = examine(environment_for(**({} if data is None else {"data": str(data)})))
     if as_json:
         json.dump([finding._asdict() for finding in found], sys.stdout, indent=2)
