@@ -30,7 +30,7 @@ async def test_a_ticket_is_offered_accepted_and_given_back(office: BoxOffice) ->
     await giver.read(form)
     await giver.submit(form, email=stage.receiver.email)
     assert giver.path == form
-    assert stage.receiver.email in giver.text
+    assert stage.receiver.email in giver.text.replace("<wbr>", "")
     assert "Take the offer back" in giver.text
     booking = f"/bookings/{stage.booking['id']}"
     for page in (page_of(stage), booking):
@@ -79,7 +79,7 @@ async def test_to_whom_a_receiver_offers_a_ticket_further_is_not_said_to_its_buy
     form, third = f"{page_of(stage)}/pass-on", "third@example.org"
     await receiver.read(form)
     await receiver.submit(form, email=third)
-    assert third in receiver.text
+    assert third in receiver.text.replace("<wbr>", "")
     assert f'Offered to <bdi class="strong">{third}' in await receiver.read(page_of(stage))
     for page in (page_of(stage), f"/bookings/{stage.booking['id']}"):
         assert third not in await giver.read(page)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from evently.sales.terms import Conditions, RefundWindow
-from evently.web.pages.words import refund_terms
+from evently.web.pages.words import breakable, refund_terms
 
 STARTS = datetime(2027, 5, 20, 18, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -40,3 +40,8 @@ def test_at_the_door_there_is_nothing_to_pay_back() -> None:
     assert terms_of(payment="door", cancel_hours_before=48) == [
         f"You can cancel until Tue 18 May 2027, 20:00. {nothing}"
     ]
+
+
+def test_an_address_breaks_before_its_dots_and_is_escaped() -> None:
+    assert breakable("amara.silva@evently.example") == "amara<wbr>.silva<wbr>@evently<wbr>.example"
+    assert breakable('"<b>.a"@b.example') == "&#34;&lt;b&gt;<wbr>.a&#34;<wbr>@b<wbr>.example"

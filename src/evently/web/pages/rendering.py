@@ -98,6 +98,7 @@ templates: Final = _Environment(
 )
 templates.filters |= {
     "asset": asset_address,  # of a constant name, it is part of the compiled template
+    "breakable": words.breakable,
     "money": words.money,
     "sum": words.sum_of,
     "day": words.day,

@@ -5,10 +5,13 @@ Prices have the sign of the currency where everybody knows it, else its code. Ti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
+
+import markupsafe
 
 from evently.kit.money import Money, exponent_of
 from evently.sales.terms import WHOLE, Conditions
@@ -29,6 +32,11 @@ _SIGNS: Final = {
 _NO_BREAK: Final = "\u00a0"
 _FEW: Final = 20
 _FEW_SHARE: Final = 10  # a tenth
+
+
+def breakable(address: str) -> markupsafe.Markup:
+    """Return an e-mail address that breaks before a dot or an at sign where it is too long for a line."""
+    return markupsafe.Markup("<wbr>").join(re.split(r"(?=[.@])", address))
 
 
 def money(amount: Money) -> str:
