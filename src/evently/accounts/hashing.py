@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import Final, TypeVar
 
 import msgspec
@@ -30,6 +31,15 @@ class HashingOptions(msgspec.Struct, frozen=True):
     waiting_max: int = 100  # a second of work for two cores; further callers are refused at once
 
 
+@cache
+def _unused_hash(options: HashingOptions) -> str:
+    return _argon2(options).hash("nobody has this password")
+
+
+def _argon2(options: HashingOptions) -> PasswordHasher:
+    return PasswordHasher(time_cost=options.passes, memory_cost=options.memory_kib, parallelism=1)
+
+
 class Hasher:
     """Hashes and verifies passwords in its own threads, for callers that have a permit.
 
@@ -38,13 +48,11 @@ class Hasher:
 
     def __init__(self, options: HashingOptions) -> None:
         self._options = options
-        self._argon2: Final = PasswordHasher(
-            time_cost=options.passes, memory_cost=options.memory_kib, parallelism=1
-        )
+        self._argon2: Final = _argon2(options)
         self._threads = ThreadPoolExecutor(options.threads_max, thread_name_prefix="passwords")
         self._permits = 0
         # Verified when there is no such person, so that the time of the answer does not show it
-        self._unused_hash = self._argon2.hash("nobody has this password")
+        self._unused_hash = _unused_hash(options)
 
     def close(self) -> None:
         """Stop the threads."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -42,6 +43,10 @@ class _Bound(NamedTuple):
     route: Route
     binding: Binding
     names: tuple[str, ...]  # of the parameters of its path, in order
+
+
+# A test opens the application hundreds of times
+_binding_of: Final = cache(Binding)
 
 
 class _Node:
@@ -88,7 +93,7 @@ class Router:
             if part.startswith("{"):
                 names.append(part.strip("{}").partition(":")[0])
         assert route.method not in node.methods, f"{route.method} {route.path} is there twice"
-        node.methods[route.method] = _Bound(route, Binding(route), tuple(names))
+        node.methods[route.method] = _Bound(route, _binding_of(route), tuple(names))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a request."""
