@@ -1,4 +1,9 @@
-"""A server, a Chromium, and axe, for the tests of a module."""
+"""Servers and axe for the tests of a worker; a box office and a Chromium for those of a module.
+
+A server takes seconds to start, so all modules of a worker share one, and its database. A test makes what it
+looks at: it expects nothing of lists that hold the events of all organizers, and its people have addresses of
+their own.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
+import psycopg
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.support.box_office import SECRET, BoxOffice, open_box_office
 from tests.support.npm import npm_file
+from tests.support.postgres import ServerAddress, cloned_database, in_database
 from tests.support.serving import Serving, serving
 
 CHROMIUM: Final = shutil.which("chromium")
@@ -26,6 +33,8 @@ ARGUMENTS: Final = [
 
 # Only what is wrong: what is right is a thousand lines, which nobody reads
 VIOLATIONS: Final = "axe.run({ resultTypes: ['violations'], preload: false }).then((run) => run.violations)"
+
+expect.set_options(timeout=30_000)  # other tests share the processors
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,17 +57,38 @@ SETTINGS: Final = {
 }
 
 
+Admin = psycopg.Connection[tuple[object, ...]]
+
+
+@pytest.fixture(scope="session")
+def plain_server(postgres_address: ServerAddress, postgres_admin: Admin) -> Iterator[Serving]:
+    """Yield a server with the demo gateway and the relay, on a database of its own."""
+    with cloned_database(postgres_admin) as name:
+        url = in_database(postgres_address.socket_url, name)
+        with serving(database_url=url, **SETTINGS) as running:
+            yield running
+
+
+@pytest.fixture(scope="session")
+def demo_server(postgres_address: ServerAddress, postgres_admin: Admin) -> Iterator[Serving]:
+    """Yield a server that writes e-mail, too, and shows it at `/demo/mail`."""
+    with cloned_database(postgres_admin) as name:
+        url = in_database(postgres_address.socket_url, name)
+        with serving(database_url=url, demo="true", **SETTINGS) as running:
+            yield running
+
+
 @pytest.fixture(scope="module")
-def server(shared_database_url: str) -> Iterator[Serving]:
-    """Serve the database of the module, with the demo gateway and the relay."""
-    with serving(database_url=shared_database_url, **SETTINGS) as running:
-        yield running
+def server(plain_server: Serving) -> Serving:
+    """Return the server of a module."""
+    return plain_server
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def office(shared_database_url: str, server: Serving) -> AsyncIterator[BoxOffice]:
+async def office(server: Serving) -> AsyncIterator[BoxOffice]:
     """Yield a box office on the database that the server serves, to set the scene."""
-    async with open_box_office(shared_database_url) as opened:
+    settings = {"demo": True} if "demo" in server.settings else {}
+    async with open_box_office(server.settings["database_url"], **settings) as opened:
         yield opened
 
 

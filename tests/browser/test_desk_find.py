@@ -40,6 +40,7 @@ async def test_by_keyboard_alone(office: BoxOffice, server: Serving, browser: Br
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"**{home_of(office)}/money")
         await page.keyboard.press("Control+k")
+        await expect(palette.get_by_role("searchbox")).to_be_focused()
         await page.keyboard.type("nothing that is there")
         await expect(palette.get_by_role("status")).to_contain_text("Nothing for")
         await page.keyboard.press("Escape")
@@ -65,7 +66,7 @@ async def test_a_slash_in_a_field_is_a_slash_and_the_key_can_be_switched_off(
         await page.goto(address_of(event))
         await page.keyboard.press("/")
         await page.keyboard.press("Control+k")
-        await expect(palette).to_have_count(1)
+        await expect(palette.get_by_role("searchbox")).to_be_focused()
         await expect(palette.get_by_role("searchbox")).to_have_value("")
         await expect(palette.get_by_label("Open with / as well")).not_to_be_checked()
 
@@ -95,8 +96,10 @@ async def test_axe_finds_nothing_serious(
         assert await faults_of(page, f"{home_of(office)}/find?q=m", axe) == []
         await page.goto(address_of(event))
         await page.keyboard.press("Control+k")
+        palette = page.get_by_role("dialog", name="Find")
+        await expect(palette.get_by_role("searchbox")).to_be_focused()
         await page.keyboard.type("m")
-        await expect(page.get_by_role("dialog", name="Find").get_by_role("link").first).to_be_visible()
+        await expect(palette.get_by_role("link").first).to_be_visible()
         await page.evaluate(axe)
         found = await page.evaluate("axe.run({ resultTypes: ['violations'], preload: false })")
         assert [each["id"] for each in found["violations"] if each["impact"] in SERIOUS] == []

@@ -13,7 +13,7 @@ from tests.support.desk import address_of, sign_in_member
 from tests.support.serving import Serving
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 
 
 async def test_the_page_follows_the_sale(office: BoxOffice, server: Serving, browser: Browser) -> None:

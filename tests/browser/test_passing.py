@@ -4,38 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
 from email.parser import BytesParser
 from email.policy import default
 from typing import Any, Final
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from evently.kit.ids import new_id
-from tests.browser.conftest import SETTINGS
 from tests.browser.test_buying import DESKTOP, PHONE, address, faults_of, opened, sign_in
-from tests.support.box_office import BoxOffice, open_box_office
-from tests.support.serving import Serving, serving
+from tests.support.box_office import BoxOffice
+from tests.support.serving import Serving
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
-MAIL_SECONDS: Final = 20
+MAIL_SECONDS: Final = 60
 
 
 @pytest.fixture(scope="module")
-def server(shared_database_url: str) -> Iterator[Serving]:
-    """Serve the database of the module with the mailbox of the demo."""
-    with serving(database_url=shared_database_url, demo="true", **SETTINGS) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def office(shared_database_url: str, server: Serving) -> AsyncIterator[BoxOffice]:
-    """Yield a box office on the database that the server serves, to set the scene."""
-    async with open_box_office(shared_database_url, demo=True) as opened_office:
-        yield opened_office
+def server(demo_server: Serving) -> Serving:
+    """Return the server with the mailbox of the demo."""
+    return demo_server
 
 
 async def book_and_offer(office: BoxOffice, page: Page, server: Serving, email: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
@@ -15,6 +16,7 @@ from tests.browser.test_buying import DESKTOP, PHONE, SERIOUS, opened, sign_in
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.push import CONTACT, Phone
 from tests.support.serving import Serving, serving
+from tests.support.streams import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
@@ -115,11 +117,8 @@ async def test_the_service_worker_shows_a_push_and_opens_its_page(
             lambda event: found.extend(each["registrationId"] for each in event["registrations"]),
         )
         await session.send("ServiceWorker.enable")
-        for _ in range(50):
-            if found:
-                break
-            await page.wait_for_timeout(100)
-
+        await until(lambda: bool(found), "the registration")
+        await until(lambda: len(page.context.service_workers) == 1, "the worker")
         (worker,) = page.context.service_workers
         # A browser without a screen forgets at times what it showed: the worker notes what it asks for
         await worker.evaluate(
@@ -139,11 +138,10 @@ async def test_the_service_worker_shows_a_push_and_opens_its_page(
                 "ServiceWorker.deliverPushMessage",
                 {"origin": server.url, "registrationId": found[-1], "data": data},
             )
-            for _ in range(50):
-                shown: list[dict[str, Any]] = await worker.evaluate("self.shown")
-                if len(shown) > before:
-                    break
-                await page.wait_for_timeout(100)
+            async with asyncio.timeout(60):
+                while len(shown := await worker.evaluate("self.shown")) == before:
+                    await asyncio.sleep(0.1)
+            last: dict[str, Any]
             (last,) = shown[before:]
             return last
 

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import SETTINGS, VIOLATIONS
+from tests.browser.conftest import VIOLATIONS
 from tests.browser.test_buying import DESKTOP, PHONE, SERIOUS, address, opened
-from tests.support.box_office import BoxOffice, open_box_office
-from tests.support.serving import Serving, serving
+from tests.support.box_office import BoxOffice
+from tests.support.serving import Serving
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
-MAIL_SECONDS: Final = 20
+MAIL_SECONDS: Final = 60
 
 
 @pytest.fixture(scope="module")
-def server(shared_database_url: str) -> Iterator[Serving]:
-    """Serve the database of the module with the mailbox of the demo."""
-    with serving(database_url=shared_database_url, demo="true", **SETTINGS) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def office(shared_database_url: str, server: Serving) -> AsyncIterator[BoxOffice]:
-    """Yield a box office on the database that the server serves, to set the scene."""
-    async with open_box_office(shared_database_url, demo=True) as opened_office:
-        yield opened_office
+def server(demo_server: Serving) -> Serving:
+    """Return the server with the mailbox of the demo."""
+    return demo_server
 
 
 async def open_message(context: BrowserContext, email: str) -> Page:
@@ -42,7 +33,7 @@ async def open_message(context: BrowserContext, email: str) -> Page:
     for _ in range(MAIL_SECONDS * 2):  # the server sends once a second
         if await message.count():
             break
-        await tab.wait_for_timeout(500)
+        await asyncio.sleep(0.5)
         await tab.reload()
     await message.first.click()
     return tab

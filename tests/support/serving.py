@@ -20,13 +20,20 @@ _ADDRESS: Final = re.compile(r"answers at (http://\S+)")
 
 
 class Serving:
-    """A running server: its process, its URL, what it printed, and `log()`."""
+    """A running server: its process, its URL, what it printed, its settings, and `log()`."""
 
     def __init__(self, process: subprocess.Popen[str], url: str, said: str, log: IO[bytes]) -> None:
         self.process = process
         self.url = url
         self.said = said
+        self.settings: dict[str, str] = {}
         self._log = log
+
+    def at(self, url: str) -> Serving:
+        """Return this server at another address: that of a proxy, or another name of the machine."""
+        other = Serving(self.process, url, self.said, self._log)
+        other.settings = self.settings
+        return other
 
     def log(self) -> str:
         """Return the log so far."""
@@ -100,7 +107,9 @@ def serving(*arguments: str, limits: str = "", source: str = "", **settings: str
     ):
         try:
             url, said = _wait_for_address(process, log)
-            yield Serving(process, url, said, log)
+            running = Serving(process, url, said, log)
+            running.settings = settings
+            yield running
         finally:
             if process.poll() is None:
                 process.terminate()
