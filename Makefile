@@ -7,13 +7,16 @@ BIN := $(VENV)/bin
 # One more than there are cores: tests wait for browsers and databases
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-.PHONY: up test check bench gallery diagrams film fmt openapi lock clean
+.PHONY: up test prove check bench gallery diagrams film fmt openapi lock clean
 
 up: $(VENV)/run.stamp ## install, start PostgreSQL, migrate, seed the demo, serve
 	@$(BIN)/evently serve --demo --host localhost --port $(PORT) --data $(DATA)
 
 test: $(VENV)/dev.stamp $(VENV)/programs.stamp ## run all tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+prove: $(VENV)/dev.stamp $(VENV)/programs.stamp ## run all tests at full size: hours
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --prove
 
 check: $(VENV)/dev.stamp ## format, lint, types, import contracts, migrations, tests: what CI runs
 	$(BIN)/ruff format --check .

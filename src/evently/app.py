@@ -150,7 +150,9 @@ async def running(config: Config) -> AsyncIterator[Services]:
         database = await Database.open(config.database_options())
         stack.push_async_callback(database.close)
         clock = CheckedClock(utc_now)
-        probe = await stack.enter_async_context(Probe.open(config.database_options(), clock))
+        probe = await stack.enter_async_context(
+            Probe.open(config.database_options(), clock, database.commits)
+        )
         context = await build(config, database, probe)
         stack.push_async_callback(context.limits.close)
         stack.callback(context.printer.press.close)

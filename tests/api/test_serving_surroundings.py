@@ -98,6 +98,22 @@ def test_a_closed_output_is_no_reason_to_stop(shared_database_url: str, closed: 
             shell.wait(60)
 
 
+@pytest.mark.parametrize("form", [("--json",), ()])
+def test_a_reader_who_leaves_the_audit_is_no_finding(shared_database_url: str, form: tuple[str, ...]) -> None:
+    """As `evently audit --json | head -c 900`: the status 1 would say that something was found."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "evently", "audit", *form],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(database_url=shared_database_url),
+    ) as audit:
+        assert audit.stdout is not None
+        assert audit.stderr is not None
+        audit.stdout.close()
+        said = audit.stderr.read()
+        assert (audit.wait(60), said) == (141, b"")
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

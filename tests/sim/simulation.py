@@ -258,12 +258,28 @@ class Process:
             await self.engine.get_glance(event_id)
 
 
+class SimulatedCommits:
+    """No standby is simulated: the caller of a long commit is told, and nothing else is refused."""
+
+    waiting = False
+
+    def refuse(self) -> None:
+        pass
+
+    def note_wait(self) -> None:
+        pass
+
+    async def check(self) -> bool:
+        return False
+
+
 class SimulatedDatabase:
     """What the engine needs of a database."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self.connections: list[Connection] = []
+        self.commits = SimulatedCommits()
 
     async def connect(self) -> Connection:
         with errors_as_trouble():

@@ -10,7 +10,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Final
 
@@ -117,6 +118,17 @@ def serving(*arguments: str, limits: str = "", source: str = "", **settings: str
                     process.wait(STOP_SECONDS_MAX)
                 except subprocess.TimeoutExpired:
                     process.kill()
+
+
+@contextmanager
+def serving_together(*commands: tuple[tuple[str, ...], dict[str, str]]) -> Iterator[list[Serving]]:
+    """Serve several times, each with arguments and settings; the starts do not wait for each other."""
+    with ExitStack() as stack, ThreadPoolExecutor(len(commands)) as threads:
+        started = [
+            threads.submit(stack.enter_context, serving(*arguments, **settings))
+            for arguments, settings in commands
+        ]
+        yield [each.result() for each in started]
 
 
 def _wait_for_address(process: subprocess.Popen[str], log: IO[bytes]) -> tuple[str, str]:

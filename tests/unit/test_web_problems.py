@@ -14,7 +14,15 @@ import httpx2
 import pytest
 
 import evently
-from evently.kit.errors import Busy, CommonRefusal, OutcomeUnknown, Refusal, Unavailable, WrongClock
+from evently.kit.errors import (
+    Busy,
+    CommitsWait,
+    CommonRefusal,
+    OutcomeUnknown,
+    Refusal,
+    Unavailable,
+    WrongClock,
+)
 from evently.web.api import docs
 from evently.web.edge.problems import PROBLEMS, problems, refusal_of
 from evently.web.pages import assets
@@ -76,7 +84,7 @@ def uses_of_reasons() -> list[Use]:
     Each `Refused(X.Y, "reason", name=...)`, `No(X.Y, "reason", {"name": ...})`, `Busy("reason", name=...)`.
     """
     codes = {f"{type(refusal).__name__}.{refusal.name}": refusal.value for refusal in all_refusals()}
-    kinds = (Busy, Unavailable, WrongClock, OutcomeUnknown)
+    kinds = (Busy, Unavailable, WrongClock, OutcomeUnknown, CommitsWait)
     troubles = {kind.__name__: refusal_of(kind()).value for kind in kinds}
     found = []
     for path in sorted(SOURCE.rglob("*.py")):

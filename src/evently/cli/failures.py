@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 
 WRONG_USE = 2
 TROUBLE = 3
+READER_GONE = 141  # as shells say it of a program that SIGPIPE has ended
+
+
+class Output(Console):
+    """Standard output. A reader that has gone is no finding, as the base class would say with status 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise it again, for `exit_on_failure`."""
+        raise BrokenPipeError
 
 
 @contextmanager
@@ -21,6 +31,11 @@ def exit_on_failure() -> Iterator[None]:
     """End the program with a sentence after an expected failure. Bugs keep their traceback."""
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left of the output goes nowhere; the interpreter would complain about it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(READER_GONE)
     except KeyboardInterrupt:
         sys.exit(130)  # the exit code of shells for Ctrl-C
     except Exception as exc:  # an outermost loop: unexpected exceptions are raised again

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import importlib.util
 import os
 import signal
 import socket
@@ -44,6 +45,7 @@ from evently.config import (
 )
 from evently.db import Database
 from evently.db.migrations import migrate
+from evently.db.pooling import carries_prepared_statements
 from evently.kit.clock import utc_now
 from evently.kit.descriptors import raise_descriptor_limit
 from evently.kit.locked_directory import locked_directory
@@ -70,6 +72,7 @@ KEEP_ALIVE_SECONDS: Final = 75
 _POSTGRES_RETRY_SECONDS: Final = 5.0  # between two attempts to restart PostgreSQL
 _PORT_SECONDS_MAX: Final = 3.0  # the workers of a killed server end within a second
 _PORT_RETRY_SECONDS: Final = 0.1
+_VALKEY: Final = ("redis", "valkey")  # URLs that one client serves
 NO_PUSH: Final = "no contact is named (EVENTLY_PUSH_CONTACT): web push is not offered"
 NO_MAIL: Final = "no mail server is named (EVENTLY_SMTP_URL): nothing is offered that needs e-mail"
 NO_GATEWAY: Final = "no gateway is named (EVENTLY_GATEWAY): nothing new is sold that is paid online"
@@ -83,6 +86,7 @@ class CannotServe(Exception):
 
 def serve(config: Config, *, demo: bool) -> None:
     """Start PostgreSQL and the workers, print the server's URL, and run until a signal stops it."""
+    _refuse_missing_package(config)
     configure_logs(config.log_options())
     raise_descriptor_limit()  # for PostgreSQL and the workers, which inherit it
     if demo:
@@ -128,6 +132,7 @@ def database(config: Config) -> Iterator[tuple[Config, EmbeddedPostgres | None]]
                 "EVENTLY_BACKUPS is for the embedded PostgreSQL: back up your own with its own tools."
             )
         migrate(config.database_url)
+        _refuse_pooler(config)
         yield config, None
         return
     from evently.db.embedded import EmbeddedOptions, EmbeddedPostgres
@@ -139,6 +144,34 @@ def database(config: Config) -> Iterator[tuple[Config, EmbeddedPostgres | None]]
     with EmbeddedPostgres(options) as postgres:
         migrate(postgres.url)
         yield replace(config, database_url=postgres.url), postgres
+
+
+def _refuse_pooler(config: Config) -> None:
+    """Refuse a pooler that cannot carry prepared statements, unless none are used."""
+    if config.prepared_statements and not asyncio.run(_carries_prepared_statements(config)):
+        raise ConfigError(
+            "EVENTLY_DATABASE_URL leads to a pooler that does not carry prepared statements, such as "
+            "PgBouncer in transaction mode: set EVENTLY_PREPARED_STATEMENTS=false (or, with PgBouncer 1.21 "
+            "or newer, its max_prepared_statements to 200)."
+        )
+
+
+async def _carries_prepared_statements(config: Config) -> bool:
+    opened = await Database.open(config.database_options())
+    try:
+        return await carries_prepared_statements(opened)
+    finally:
+        await opened.close()
+
+
+def _refuse_missing_package(config: Config) -> None:
+    """Refuse to count rates in a store without its client."""
+    url = config.redis_url or ""
+    if url.startswith(_VALKEY) and importlib.util.find_spec("valkey") is None:
+        raise ConfigError(
+            "EVENTLY_REDIS_URL needs the Python package valkey, which is not installed: "
+            "pip install 'evently[redis]'."
+        )
 
 
 @contextmanager

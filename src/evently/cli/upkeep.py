@@ -10,8 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from evently.cli.failures import Output
 from evently.cli.serving import any_database, data_directory_of, running_database_url
 from evently.config import Config, ConfigError, ignore_libpq_variables
 
@@ -21,7 +20,7 @@ def migrate_database(config: Config) -> None:
     from evently.db.migrations import head_revision
 
     with any_database(config):
-        Console(highlight=False).print(f"The database is at revision {head_revision()}.")
+        Output(highlight=False).print(f"The database is at revision {head_revision()}.")
 
 
 def fill_with_demo(config: Config) -> None:
@@ -30,7 +29,7 @@ def fill_with_demo(config: Config) -> None:
 
     with any_database(config) as ready:
         asyncio.run(fill(ready.database_options()))
-    Console(highlight=False).print(describe_accounts())
+    Output(highlight=False).print(describe_accounts())
 
 
 def create_admin(config: Config, email: str, name: str) -> None:
@@ -44,7 +43,7 @@ def create_admin(config: Config, email: str, name: str) -> None:
         if password
         else "The password of the account stays; all its sessions have ended."
     )
-    Console(highlight=False).print(f"{email} is an administrator. {note}")
+    Output(highlight=False).print(f"{email} is an administrator. {note}")
 
 
 def run_audit(config: Config, event: str | None, *, as_json: bool) -> bool:
@@ -55,8 +54,9 @@ def run_audit(config: Config, event: str | None, *, as_json: bool) -> bool:
         findings = asyncio.run(audit(ready.database_options(), event))
     if as_json:
         json.dump([finding.as_dict() for finding in findings], sys.stdout, indent=2)
+        sys.stdout.flush()  # a reader that has gone is noticed before the result is told
     else:
-        Console(highlight=False).print(show(findings))
+        Output(highlight=False).print(show(findings))
     return all(finding.count == 0 for finding in findings)
 
 
@@ -74,7 +74,7 @@ def make_backup(config: Config, directory: Path | None, keep: int | None) -> Non
             )
             url = stack.enter_context(EmbeddedPostgres(options)).url
         place, copy = back_up(url, programs, directory, data_directory)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Output(highlight=False, soft_wrap=True)
     seconds = (copy.completed_at - copy.started_at).total_seconds()
     console.print(f"{place} is a verified copy: {copy.bytes / 1e6:,.0f} MB, {seconds:.1f} seconds.")
     if keep is not None and (removed := prune(programs, directory, keep)):
@@ -89,7 +89,7 @@ def restore_backup(config: Config, directory: Path | None, at: str | None) -> No
     ignore_libpq_variables()
     place, last = restore(directory, config.data, _moment(at), config.pg_bindir)
     shown = f"its last transaction is of {last}" if last else "the log has no later transaction"
-    Console(highlight=False, soft_wrap=True).print(
+    Output(highlight=False, soft_wrap=True).print(
         f"{config.data} was restored from {place}: {shown}.\n"
         f"Next: evently audit --data {config.data}, then serve it, with an empty directory of backups."
     )
@@ -127,8 +127,9 @@ def run_doctor(data: Path | None, *, as_json: bool) -> bool:
     found = examine(environment_for(**({} if data is None else {"data": str(data)})))
     if as_json:
         json.dump([finding._asdict() for finding in found], sys.stdout, indent=2)
+        sys.stdout.flush()
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = Output(highlight=False, soft_wrap=True)
         for finding in found:
             sign = {"pass": "ok  ", "warn": "look", "fail": "FAIL"}[finding.status]
             console.print(f"{sign}  {finding.name}: {finding.text}", markup=False)

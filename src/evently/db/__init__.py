@@ -3,6 +3,7 @@
     Database                     reads in one call, writes in `transaction()`
     load_queries(__name__)       the named statements of the `.sql` file beside a module
     CheckedClock                 the clock of this process, compared with the database's
+    Commits                      whether commits wait, for a standby or a disk
     Probe                        whether the database reads and writes, within a bound
     leases                       work for one process at a time
     migrations                   the schema, in forward-only revisions
@@ -13,6 +14,7 @@ Only this package knows the driver's errors: `Database` turns them into `Trouble
 never keep session state on a pooled connection, so that a transaction pooler can be used.
 """
 
+from evently.db.commits import COMMIT_SECONDS_MAX, Commits
 from evently.db.pool import (
     CONNECTION_ERRORS,
     REPORT_SECONDS_MAX,
@@ -26,9 +28,11 @@ from evently.db.probing import CheckedClock, Probe, write_something
 from evently.db.queries import Queries, Query, load_queries
 
 __all__ = [
+    "COMMIT_SECONDS_MAX",
     "CONNECTION_ERRORS",
     "REPORT_SECONDS_MAX",
     "CheckedClock",
+    "Commits",
     "Connection",
     "Database",
     "DatabaseOptions",

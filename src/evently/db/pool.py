@@ -15,8 +15,9 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
+from evently.db.commits import COMMIT_SECONDS_MAX, Commits
 from evently.db.queries import load_queries
-from evently.kit.errors import Busy, OutcomeUnknown, Unavailable
+from evently.kit.errors import Busy, CommitsWait, OutcomeUnknown, Unavailable
 
 sql: Final = load_queries(__name__)
 
@@ -57,15 +58,23 @@ class DatabaseOptions(msgspec.Struct, frozen=True):
     url: str
     pool_connections_max: int = 8
     read_seconds_max: float = READ_SECONDS_MAX
+    commit_seconds_max: float = COMMIT_SECONDS_MAX  # of a transaction that has a limit at all
     prepared_statements: bool = True  # False behind a transaction pooler that cannot carry them
 
 
 class Database:
-    """A pool of connections. Open it with `Database.open` and close it at the end."""
+    """A pool of connections. Open it with `Database.open` and close it at the end.
 
-    def __init__(self, pool: asyncpg.Pool[Record], options: DatabaseOptions) -> None:
+    `commits` tells whether they wait; several pools of a process may share it.
+    """
+
+    def __init__(
+        self, pool: asyncpg.Pool[Record], options: DatabaseOptions, commits: Commits | None = None
+    ) -> None:
         self._pool = pool
         self._options = options
+        self._own_commits = commits is None
+        self.commits = commits or Commits(self.connect)
 
     @property
     def options(self) -> DatabaseOptions:
@@ -73,7 +82,7 @@ class Database:
         return self._options
 
     @classmethod
-    async def open(cls, options: DatabaseOptions) -> Database:
+    async def open(cls, options: DatabaseOptions, commits: Commits | None = None) -> Database:
         """Return a database that connects when needed, so that a server can start before its database."""
         pool = asyncpg.create_pool(
             min_size=0,
@@ -82,10 +91,12 @@ class Database:
             **_connect_arguments(options),
         )
         await pool
-        return cls(pool, options)
+        return cls(pool, options, commits)
 
     async def close(self) -> None:
         """Close all connections, and wait up to `CONNECT_SECONDS_MAX` for those in use."""
+        if self._own_commits:
+            await self.commits.close()
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 await self._pool.close()
@@ -113,8 +124,10 @@ class Database:
     ) -> AsyncIterator[Connection]:
         """Yield a connection in a transaction that commits at the end of the block.
 
-        Functions that receive it never commit. After `seconds_max` the connection is dropped.
+        Functions that receive it never commit. After `seconds_max` the connection is dropped. Raises
+        `CommitsWait` while commits wait. None: there is no limit, for the commit neither.
         """
+        self.commits.refuse()
         async with self._borrow(seconds_max) as connection:
             transaction = connection.transaction()
             await transaction.start()
@@ -124,7 +137,8 @@ class Database:
                 if not connection.is_closed():
                     await transaction.rollback()
                 raise
-            await commit(transaction)
+            limit = None if seconds_max is None else self._options.commit_seconds_max
+            await commit(transaction, self.commits, limit)
 
     @asynccontextmanager
     async def snapshot(
@@ -176,16 +190,32 @@ class Database:
                     await self._pool.release(connection, timeout=CANCEL_SECONDS_MAX)
 
 
-async def commit(transaction: asyncpg.transaction.Transaction) -> None:
-    """Commit, without being cancelled in between; raises OutcomeUnknown when the connection is lost."""
+async def commit(
+    transaction: asyncpg.transaction.Transaction, commits: Commits, seconds_max: float | None
+) -> None:
+    """Commit, without being cancelled in between.
+
+    Raises OutcomeUnknown when the connection is lost. After `seconds_max`, the server is asked to wait no
+    longer for its standby, and CommitsWait is raised: the commit is valid, but a failover may lose it.
+    """
     committing = asyncio.ensure_future(transaction.commit())
+    loop = asyncio.get_running_loop()
+    watchdog = None if seconds_max is None else loop.call_later(seconds_max, committing.cancel)
     try:
         await asyncio.shield(committing)
     except asyncio.CancelledError:
-        await committing
+        if committing.done() and committing.cancelled():
+            commits.note_wait()
+            raise CommitsWait("sent", seconds=f"{seconds_max:g}") from None
+        await asyncio.wait({committing})
+        if not committing.cancelled():
+            committing.exception()  # the caller is gone: nobody else looks at it
         raise
     except CONNECTION_ERRORS as exc:
         raise OutcomeUnknown("lost") from exc
+    finally:
+        if watchdog is not None:
+            watchdog.cancel()
 
 
 @contextmanager

@@ -15,6 +15,8 @@ import structlog
 from msgspec.structs import replace
 from prometheus_client import Gauge
 
+from evently.db.commits import Commits
+from evently.db.commits import sql as commit_sql
 from evently.db.pool import Connection, Database, DatabaseOptions
 from evently.db.queries import load_queries
 from evently.kit.clock import Clock
@@ -28,6 +30,7 @@ sql: Final = load_queries(__name__)
 CLOCK_SECONDS_OFF_MAX: Final = 2.0
 COMPARE_SECONDS: Final = 5.0  # between two comparisons, so that a process recovers and a jump is noticed
 PROBE_SECONDS_MAX: Final = 1.5  # load balancers wait for two seconds or more
+_COMMIT_SECONDS_MAX: Final = 0.75  # then what else is asked is still answered in time
 _REMEMBERED_SECONDS: Final = 0.5  # so that frequent checks cost the database little
 _QUESTIONS_MAX: Final = 8
 
@@ -91,10 +94,17 @@ class Probe:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, options: DatabaseOptions, clock: CheckedClock) -> AsyncIterator[Probe]:
+    async def open(
+        cls, options: DatabaseOptions, clock: CheckedClock, commits: Commits | None = None
+    ) -> AsyncIterator[Probe]:
         """Yield a probe; it compares the clocks again and again while the block runs."""
-        options = replace(options, pool_connections_max=1, read_seconds_max=PROBE_SECONDS_MAX)
-        database = await Database.open(options)
+        options = replace(
+            options,
+            pool_connections_max=1,
+            read_seconds_max=PROBE_SECONDS_MAX,
+            commit_seconds_max=_COMMIT_SECONDS_MAX,
+        )
+        database = await Database.open(options, commits)
         probe = cls(database, clock)
         try:
             async with repeating("clock", probe.compare, failed_seconds=COMPARE_SECONDS):
@@ -116,16 +126,16 @@ class Probe:
         return COMPARE_SECONDS
 
     async def _compare(self, database: Database) -> None:
-        async with database.transaction(PROBE_SECONDS_MAX) as tx:
+        async with database.snapshot(PROBE_SECONDS_MAX) as tx:  # reads, whether or not commits wait
             await self.clock.compare(tx)
 
 
 async def write_something(database: Database) -> None:
-    """Write a file and commit: what a booking needs. Raises `Trouble`."""
+    """Write a file and commit: what a booking needs. Raises `Trouble`, `CommitsWait` among others."""
     async with database.transaction(PROBE_SECONDS_MAX) as tx:
         await tx.execute(*sql.use_little_memory())
         await tx.execute(*sql.write_file())
-        await tx.execute(*sql.write_journal())
+        await tx.execute(*commit_sql.write_journal())
 
 
 async def _bounded(question: Awaitable[Found]) -> Found:

@@ -10,7 +10,3 @@ SELECT set_config('work_mem', '64kB', true);
 -- Write about a third of a megabyte to a temporary file, which fails on a full disk. Nothing else does that
 -- without leaving rows: an update of a row fits into a page that has space.
 SELECT count(*) FROM generate_series(1, 10000);
-
--- name: write_journal
--- Write a record that its commit must flush, and that a synchronous standby must confirm; no row is changed.
-SELECT pg_logical_emit_message(true, 'evently', 'probe');

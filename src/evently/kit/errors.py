@@ -8,6 +8,7 @@
         ├── Unavailable    the database cannot be reached, or has no space; nothing was done
         │   └── WrongClock the clock of this process is wrong; nothing was done
         └── OutcomeUnknown the connection was lost in a commit; repeat with the same key to get the outcome
+            └── CommitsWait a standby or a disk does not confirm commits
 
 Bugs are `AssertionError`s and every other exception that is not caught.
 """
@@ -136,3 +137,9 @@ class WrongClock(Unavailable):
 
 class OutcomeUnknown(Trouble):
     """The connection was lost while a commit was under way: it may or may not have happened."""
+
+
+class CommitsWait(OutcomeUnknown):
+    """Commits are not confirmed: a standby or a disk is away. What was sent will count when it is back."""
+
+    retry_after_seconds = 2

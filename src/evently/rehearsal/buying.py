@@ -31,6 +31,7 @@ _CREATED: Final = 201
 _OK: Final = 200
 _CONFLICT: Final = 409
 _BUSY: Final = (429, 503)
+_UNKNOWN: Final = (b"outcome-unknown", b"commits-wait")  # of a 503: the change may have been made
 _BAD_REQUEST: Final = 400
 _SERVER_ERROR: Final = 500
 
@@ -381,7 +382,7 @@ class Rush:
             answer = await self._send(request, disconnect=buyer.disconnects and tries == 0)
             if classify(request, answer) not in (RequestOutcome.LOST, RequestOutcome.BUSY):
                 return answer, unsure
-            unsure = unsure or answer.status == LOST or b"outcome-unknown" in answer.body
+            unsure = unsure or answer.status == LOST or any(code in answer.body for code in _UNKNOWN)
             pause = min(PAUSE_SECONDS * 2**tries, PAUSE_SECONDS_MAX)
             await asyncio.sleep(
                 buyer.return_seconds * (pause if answer.status == LOST else answer.retry_after())

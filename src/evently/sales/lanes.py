@@ -5,6 +5,9 @@ A lane owns one connection and runs one transaction at a time: gather -> run the
 larger batches by itself. Correctness needs nothing else: the processes take turns on the row locks, once per
 batch.
 
+A commit may wait for a standby that has stopped. Its requests are told so in time (`CommitsWait`), and the
+lane waits on, with its one connection: what it sent counts as soon as the standby has it.
+
 It must never answer before the commit, cancel a statement that can commit, or confirm anything from memory.
 """
 
@@ -24,10 +27,17 @@ import msgspec
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from evently.db import CONNECTION_ERRORS, CheckedClock, Database, Record, unavailable
+from evently.db import (
+    COMMIT_SECONDS_MAX,
+    CONNECTION_ERRORS,
+    CheckedClock,
+    Database,
+    Record,
+    unavailable,
+)
 from evently.kit.clock import Clock
 from evently.kit.denominations import Denominations, iso_denomination
-from evently.kit.errors import Busy, OutcomeUnknown, Trouble, Unavailable
+from evently.kit.errors import Busy, CommitsWait, OutcomeUnknown, Trouble, Unavailable
 from evently.kit.ids import IdSource
 from evently.kit.memory import Memory
 from evently.sales import store
@@ -42,6 +52,7 @@ from evently.sales.rules.state import Sale
 log: Final = structlog.get_logger(__name__)
 
 CLOSE_SECONDS_MAX: Final = 5.0  # a connection that does not close by itself is dropped
+AGAIN_SECONDS: Final = 5.0  # until the next look at a commit that waits longer than a batch may take
 SALES_REMEMBERED_MAX: Final = 10_000  # of one lane: about 20 MB
 _PLAIN_WARNING: Final = "01000"  # SQLSTATE
 
@@ -82,6 +93,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     lock_seconds_max: float = 0.25
     queue_commands_max: int = 20_000  # of one lane: about four seconds' work at full speed
     batch_seconds_max: float = 30.0  # then the connection is dropped, and the outcome is unknown
+    # Then the requests that wait for the commit are told so, and no other batch begins until one is confirmed
+    commit_seconds_max: float = COMMIT_SECONDS_MAX
     # A batch that sends nothing for so long loses its connection: the server ends the transaction and its
     # locks
     silence_seconds_max: float = 5.0
@@ -121,12 +134,14 @@ class Lane:
         self._new_id = new_id
         self._glances = glances
         self._pending: deque[Pending] = deque()
+        self._running: Sequence[Pending] = ()  # the commands of the batch that runs
         # Events whose sale another transaction holds locked, and until when the lane serves others first
         self._locked_until: dict[UUID, float] = {}
         self._wake = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self._connection: asyncpg.Connection[Record] | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
         self._remembered: OrderedDict[UUID, Sale] = OrderedDict()
         self._warned = False
 
@@ -147,6 +162,7 @@ class Lane:
 
     def add(self, command: Command) -> asyncio.Future[Outcome]:
         """Queue a command. Its future is its own, so that a cancelled request cancels nothing else."""
+        self._database.commits.refuse()
         if self._stopping or len(self._pending) >= self._options.queue_commands_max:
             raise Busy("stopping") if self._stopping else Busy("bookings")
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -207,6 +223,7 @@ class Lane:
 
         A batch that fails on its data is run again in halves until the bad command is alone.
         """
+        self._running = pending
         try:
             works, outcomes = await self._with_deadline([each.command for each in pending])
         except asyncpg.LockNotAvailableError:
@@ -238,7 +255,8 @@ class Lane:
             undecided: list[Pending] = []
             for each, outcome in zip(pending, outcomes, strict=True):
                 if outcome is None:
-                    undecided.append(each)
+                    if not _has_answer(each):
+                        undecided.append(each)
                 elif not each.answer.done():  # done: its request was cancelled
                     each.answer.set_result(outcome)
             self._pending.extendleft(reversed(undecided))
@@ -254,6 +272,9 @@ class Lane:
         as long as a batch may take, and events that share the lane do not wait for it.
         """
         _batches.labels("locked").inc()
+        if await self._commits_wait(pending):
+            self._fail_all(pending, CommitsWait("waits"))
+            return
         events = {each.command.event_id for each in pending}
         free = await self._find_unlocked(events) if len(events) > 1 else set[UUID]()
         now = time.monotonic()
@@ -280,13 +301,12 @@ class Lane:
         started = time.perf_counter()
         # A connection that hangs is dropped, never cancelled: a cancel could hit a commit that has already
         # happened
-        watchdog = asyncio.get_running_loop().call_later(
-            self._options.batch_seconds_max, connection.terminate
-        )
+        self._watch(connection, self._options.batch_seconds_max)
         try:
             return await self._in_transaction(connection, commands)
         finally:
-            watchdog.cancel()
+            assert self._watchdog is not None, "it was set above"
+            self._watchdog.cancel()
             _batch_seconds.observe(time.perf_counter() - started)
 
     async def _in_transaction(
@@ -313,15 +333,57 @@ class Lane:
             raise
         started = time.perf_counter()
         self._warned = False
+        waiting = asyncio.get_running_loop().call_later(
+            self._options.commit_seconds_max, self._stop_waiting_for_commit
+        )
         try:
             done = await connection.execute("COMMIT")
         except CONNECTION_ERRORS as exc:
             raise OutcomeUnknown("lost") from exc
+        finally:
+            waiting.cancel()
         assert done == "COMMIT", "the server answers COMMIT of a failed transaction with ROLLBACK"
         if self._warned:
             raise OutcomeUnknown("standby")
         _commit_seconds.observe(time.perf_counter() - started)
         return works, outcomes
+
+    def _watch(self, connection: asyncpg.Connection[Record], seconds: float) -> None:
+        self._watchdog = asyncio.get_running_loop().call_later(seconds, self._give_up, connection)
+
+    def _give_up(self, connection: asyncpg.Connection[Record]) -> None:
+        """Drop the connection of a batch that takes too long, unless commits wait.
+
+        They wait as long as another connection says so, so that this one has not been lost silently.
+        """
+        if self._database.commits.waiting and not self._stopping:
+            self._watch(connection, AGAIN_SECONDS)
+        else:
+            connection.terminate()
+
+    def _stop_waiting_for_commit(self) -> None:
+        """Answer the requests that wait for the commit, and those that wait behind it; the lane waits on."""
+        self._database.commits.note_wait()
+        _fail(self._running, CommitsWait("sent", seconds=f"{self._options.commit_seconds_max:g}"))
+        self._fail_all((), CommitsWait("waits"))
+
+    async def _commits_wait(self, pending: Sequence[Pending]) -> bool:
+        """Return whether the locks that a batch waits for are held by commits that wait.
+
+        The commit may be another process's. It is asked only when a command has waited as long as a commit
+        may.
+        """
+        commits = self._database.commits
+        if commits.waiting:
+            return True
+        oldest = min(each.since for each in pending)
+        return time.monotonic() - oldest > self._options.commit_seconds_max and await commits.check()
+
+    def _fail_all(self, pending: Sequence[Pending], trouble: Trouble) -> None:
+        """Fail these commands and all that wait."""
+        _fail(pending, trouble)
+        _fail(self._pending, trouble)
+        self._pending.clear()
 
     async def _connected(self) -> asyncpg.Connection[Record]:
         if self._connection is None or self._connection.is_closed():
@@ -403,6 +465,11 @@ def _fail(pending: Sequence[Pending], error: Exception) -> None:
     for each in pending:
         if not each.answer.done():
             each.answer.set_exception(error)
+
+
+def _has_answer(each: Pending) -> bool:
+    """Return whether the request has an answer; one that was cancelled has none."""
+    return each.answer.done() and not each.answer.cancelled()
 
 
 def _count(pending: Sequence[Pending], outcomes: Sequence[Outcome | None]) -> None:

@@ -18,7 +18,7 @@ from evently import __version__, jobs, mail, push, sales, webhooks
 from evently.db import Database, write_something
 from evently.db.examining import LogCopies, read_log_copies
 from evently.db.revision import measure_size, newest_revision, stored_revision
-from evently.kit.errors import Trouble
+from evently.kit.errors import CommitsWait, Trouble
 from evently.web.edge.connections import CONNECTIONS
 from evently.web.edge.problems import sentence_of
 from evently.web.services import Services
@@ -56,6 +56,10 @@ _FULL_WORKERS: Final = "evently_full_workers"  # a gauge of web/edge/connections
 _WRONG_CLOCK: Final = (
     "The clock of this process differs from the database's by more than two seconds. Nothing is sold here "
     "until they agree."
+)
+_COMMITS_WAIT: Final = (
+    "Commits wait: a standby or the disk does not confirm them. Requests that change something get 503 "
+    "commits-wait, and reads are served. Look at the standby that synchronous_standby_names means."
 )
 _NO_MAIL: Final = "No mail server is named (EVENTLY_SMTP_URL): nothing is offered that needs e-mail."
 _SHOWN_MAIL: Final = "Nothing is sent: the demo shows every e-mail at /demo/mail."
@@ -102,7 +106,7 @@ class _Measured(NamedTuple):
 
     revision: str | None
     milliseconds: float
-    written_milliseconds: float
+    written_milliseconds: float | None  # None: commits wait
     oldest: datetime | None
     gateway: str | None
     mail_due: datetime | None
@@ -125,7 +129,7 @@ async def run_checks(context: Services) -> Health:
         "connections": _check_connections(without_room),
         "streams": _check_streams(context),
         "database": HealthCheck("pass", measured.milliseconds, "ms"),
-        "writes": HealthCheck("pass", measured.written_milliseconds, "ms"),
+        "writes": _check_writes(measured.written_milliseconds),
         "clock": HealthCheck(
             "pass" if clock.is_right else "fail",
             round(clock.seconds_off, 3),
@@ -151,14 +155,18 @@ async def _measure(context: Services, database: Database) -> _Measured:
     began = time.perf_counter()
     revision = await stored_revision(database)
     read = time.perf_counter()
-    await write_something(database)
-    written = time.perf_counter()
-    async with database.transaction() as tx:
+    written: float | None
+    try:
+        await write_something(database)
+        written = _milliseconds(time.perf_counter() - read)
+    except CommitsWait:
+        written = None
+    async with database.snapshot() as tx:
         await context.probe.clock.compare(tx)
     return _Measured(
         revision,
         _milliseconds(read - began),
-        _milliseconds(written - read),
+        written,
         await sales.outbox.oldest_undelivered(database),
         await context.checkout.find_gateway(),
         await mail.oldest_due(database) if context.mail.on else None,
@@ -170,6 +178,16 @@ async def _measure(context: Services, database: Database) -> _Measured:
 
 def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 3)
+
+
+def _check_writes(milliseconds: float | None) -> HealthCheck:
+    """Return how long a commit takes; warn when commits wait.
+
+    No more than a warning: no other process of this installation could write, and this one serves reads.
+    """
+    if milliseconds is None:
+        return HealthCheck("warn", output=_COMMITS_WAIT)
+    return HealthCheck("pass", milliseconds, "ms")
 
 
 def _check_connections(without_room: int) -> HealthCheck:

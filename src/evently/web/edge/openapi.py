@@ -435,7 +435,7 @@ def _common_codes(route: Route) -> Iterator[str]:
     yield from (CommonRefusal.INVALID, EdgeRefusal.RATE_LIMITED, EdgeRefusal.INTERNAL)
     yield from (EdgeRefusal.BUSY, EdgeRefusal.DATABASE_UNAVAILABLE, EdgeRefusal.WRONG_CLOCK)
     if route.method != "GET":
-        yield EdgeRefusal.OUTCOME_UNKNOWN
+        yield from (EdgeRefusal.OUTCOME_UNKNOWN, EdgeRefusal.COMMITS_WAIT)
 
 
 def _names_version(route: Route) -> bool:

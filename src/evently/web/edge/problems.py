@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from evently.accounts import AccountsRefusal
 from evently.kit.errors import (
     Busy,
+    CommitsWait,
     CommonRefusal,
     Invalid,
     OutcomeUnknown,
@@ -96,6 +97,7 @@ _TROUBLE: Final[dict[type[Trouble], EdgeRefusal]] = {
     Unavailable: EdgeRefusal.DATABASE_UNAVAILABLE,
     WrongClock: EdgeRefusal.WRONG_CLOCK,
     OutcomeUnknown: EdgeRefusal.OUTCOME_UNKNOWN,
+    CommitsWait: EdgeRefusal.COMMITS_WAIT,
 }
 
 

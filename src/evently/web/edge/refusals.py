@@ -26,4 +26,5 @@ class EdgeRefusal(Refusal):
     DATABASE_UNAVAILABLE = "database-unavailable"
     WRONG_CLOCK = "wrong-clock"
     OUTCOME_UNKNOWN = "outcome-unknown"
+    COMMITS_WAIT = "commits-wait"
     UNAVAILABLE = "unavailable"

@@ -45,6 +45,7 @@ _TITLES: Final[dict[Refusal, str]] = {
     AccountsRefusal.TOO_MANY_ATTEMPTS: "Too many tries from here",
     EdgeRefusal.INTERNAL: "Something broke on our side",
     EdgeRefusal.OUTCOME_UNKNOWN: "We cannot see yet whether this worked",
+    EdgeRefusal.COMMITS_WAIT: "We cannot see yet whether this worked",
     EdgeRefusal.BUSY: "We are full, and have done nothing",
     EdgeRefusal.DATABASE_UNAVAILABLE: "We cannot reach our books, and have done nothing",
     EdgeRefusal.WRONG_CLOCK: "We are full, and have done nothing",
@@ -54,6 +55,7 @@ _TEXTS: Final[dict[Refusal, str]] = {
     EdgeRefusal.DATABASE_UNAVAILABLE: "What you chose is kept. We are trying again in a few seconds.",
     EdgeRefusal.WRONG_CLOCK: "What you chose is kept. We are trying again in a few seconds.",
     EdgeRefusal.OUTCOME_UNKNOWN: "Press again: it cannot happen twice.",
+    EdgeRefusal.COMMITS_WAIT: "Press again in a few seconds: it cannot happen twice.",
     EdgeRefusal.INTERNAL: "It was logged, and we look at it. What you had done before is safe.",
 }
 
