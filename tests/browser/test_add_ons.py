@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)
 
 SALE = SaleTerms(
     currency="EUR",
-    pools=(NewPool("Hall", 50), NewPool("Car park", 20)),
+    pools=(NewPool("Hall", 50), NewPool("Car park", 20), NewPool("Lockers", 20)),
     ticket_types=(
         NewTicketType(name="Standing", price=Money(2_000, "EUR"), pools=("Hall",)),
         NewTicketType(
@@ -28,6 +28,7 @@ SALE = SaleTerms(
             needs=("Standing",),
             per_needed_max=1,
         ),
+        NewTicketType(name="Locker", price=Money(300, "EUR"), pools=("Lockers",), needs=("Standing",)),
     ),
 )
 
@@ -87,6 +88,8 @@ async def test_parking_is_added_to_a_choice(office: BoxOffice, server: Serving, 
     async with opened(browser, server) as page:
         await sign_in(office, page.context, server)
         await page.goto(f"{address(event)}/book?{parking}=1")
+        limited = page.get_by_role("button", name="One more Locker")
+        await expect(limited).to_have_attribute("aria-disabled", "true")  # the script has run
         await expect(page.get_by_label("How many Parking")).to_have_value("1")
         await page.goto(f"{address(event)}/book?{standing}=2")
         await page.get_by_role("button", name="One more Parking").click()

@@ -217,15 +217,17 @@ function showLive(form) {
 
   /** @param {HTMLInputElement} input @param {number} most @param {HTMLElement} row */
   function setMost(input, most, row) {
+    let kept = true;
     input.max = String(most);
     if (Number(input.value) > most) {
+      kept = false;
       input.value = String(most);
       const why = row.dataset.needs === undefined ? `only ${most} left` : `at most ${most} with these tickets`;
       if (most > 0 || row.dataset.needs !== undefined) {
         status.textContent = `${nameOf(row)}: ${why}, so your choice is ${most} now.`;
       }
     }
-    input.dispatchEvent(new Event("input", { bubbles: true }));
+    input.dispatchEvent(new CustomEvent("input", { bubbles: true, detail: { kept } }));
   }
 
   /** Keeps add-ons within what the chosen tickets allow. @param {Event} [event] */
@@ -233,7 +235,9 @@ function showLive(form) {
     for (const row of form.querySelectorAll("[data-needs]")) {
       const input = row.querySelector("input[type=number]");
       if (input === null || input === event?.target) continue;
-      const most = mostOf(row, Number(row.dataset.limit), event !== undefined);
+      // Another limit of an unchanged number is not a change of the tickets
+      const changed = event !== undefined && !(event instanceof CustomEvent && event.detail?.kept);
+      const most = mostOf(row, Number(row.dataset.limit), changed);
       if (Number(input.max) !== most) setMost(input, most, row);
     }
   }
