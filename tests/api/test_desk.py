@@ -21,6 +21,7 @@ from tests.support.visitor import Visitor
 
 EVENT = "/organize/events/{event_id}"
 ORGANIZER = "/organize/{organizer_id}"
+IN_HEADER = '<a class="wide-only" href="/organize">Organizers</a>'
 
 
 @pytest.fixture
@@ -114,17 +115,34 @@ def test_a_tab_asks_for_the_role_of_its_page() -> None:
             assert (route.policy.who, route.policy.role) == ("organizer", tab.role), route.path
 
 
-async def test_buyers_learn_of_the_desk_only_when_they_are_members(office: BoxOffice) -> None:
+async def test_everybody_finds_the_way_to_the_desk(office: BoxOffice) -> None:
     desk = await open_desk(office)
-    assert 'href="/organize"' in await desk.visitor.read("/me")
+    assert "Organizer’s desk" in await desk.visitor.read("/me")
     event_page = f"/events/{show_id('evt', desk.event.event_id)}"
     person = await _person(office)
-    assert "Become an organizer" in await person.read("/me")
-    for path in ("/", "/events", event_page):
-        assert 'href="/organize' not in await desk.visitor.read(path), (
-            "a page that is kept is the same for all"
-        )
-        assert "organize.css" not in desk.visitor.text
+    mine = await person.read("/me")
+    assert mine.index("Become an organizer") < mine.index("Delete my account")
+    assert IN_HEADER in mine
+    visitor = Visitor(office)
+    for path in ("/", "/events", event_page, "/login", "/signup"):
+        assert "Sell tickets" in await visitor.read(path)
+        assert IN_HEADER not in visitor.text
+        assert "organize.css" not in visitor.text
+    assert 'href="/signup?next=/organize"' in visitor.text
+    assert "first event" in await visitor.read("/signup?next=/organize")
+    assert IN_HEADER not in await desk.visitor.read("/"), "a page that is kept is the same for all"
+    assert "Sell tickets" not in await desk.visitor.read(desk.address), "they are there already"
+
+
+async def test_the_menu_begins_with_the_event_and_marks_each_page_once(office: BoxOffice) -> None:
+    desk = await open_desk(office)
+    text = await desk.visitor.read(desk.address)
+    places = [text.index(each) for each in (">Door<", ">Bookings<", "rail-places", ">Venues<")]
+    assert places == sorted(places)
+    for tab in [tab for group in TABS for tab in group.tabs]:
+        await desk.visitor.read(f"{desk.address}/{tab.path}".rstrip("/"))
+        marked = re.findall(r'aria-current="page">([^<]*)</a>', desk.visitor.text)
+        assert marked == [tab.name], tab.path
 
 
 async def test_a_venue_without_events_and_a_second_page(office: BoxOffice) -> None:

@@ -137,7 +137,7 @@ async def test_the_form_offers_the_events_that_there_are_and_ignores_unknown_wor
     assert f"{address_of(events[0])}/copy" not in desk.visitor.text, "the newest five"
     assert "<bdi>&lt;i&gt;Night&lt;/i&gt;</bdi>" in desk.visitor.text
     await desk.visitor.read(f"{address_of(events[5])}/copy")
-    assert desk.visitor.heading() == "Use it again"
+    assert desk.visitor.heading() == "Copy this event"
     await desk.visitor.read(NEW)
     await desk.visitor.submit(NEW, title="")
     assert "Begin with" not in desk.visitor.text, "a link there would lose what was typed"

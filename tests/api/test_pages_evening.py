@@ -58,7 +58,7 @@ async def test_a_manager_sees_the_sale(office: BoxOffice) -> None:
         "of 50 sold",
         "46",
         "4",
-        "Cannot say yet",
+        "Too early to say",
     ]
     assert "100.00" in figure(text, "money")
     assert 'class="curve-line"' in text, "the curve stands there without script"
@@ -116,7 +116,7 @@ async def test_what_it_says_in_each_state(office: BoxOffice) -> None:
     await office.book(held, office.as_buyer(), 2)
     text = await read(office, desk.visitor, held)
     assert figure(text, "until") == "All taken", "tickets that are only held are not sold"
-    assert figure(text, "left-note") == "left; 2 of them held"
+    assert figure(text, "left-note") == "2 of them held, not paid yet"
     async with office.context.database.transaction() as tx:
         await organizing.cancel_event(tx, desk.event.event_id, utc_now())
     text = await read(office, desk.visitor, desk.event)
@@ -237,4 +237,4 @@ async def test_a_range_without_an_end_says_how_likely_it_is(office: BoxOffice) -
     assert when == "Not sold out"
     for reason in ("too_few", "too_short"):
         when, why = _outlook(view, Forecast("cannot_say", reason=reason), BERLIN)
-        assert (when, bool(why)) == ("Cannot say yet", True)
+        assert (when, bool(why)) == ("Too early to say", True)

@@ -140,7 +140,7 @@ def check_pages(truth: Truth, shown: list[dict[str, Any]], places: int) -> None:
         assert texts["sold"] == f"{sold:,}"
         assert texts["sold-of"] == f"of {places:,} sold"
         assert texts["left"] == f"{places - sold:,}"
-        assert texts["left-note"] == (f"left; {held:,} of them held" if held else "left")
+        assert texts["left-note"] == (f"{held:,} of them held, not paid yet" if held else "none of them held")
         assert message["tickets"] == counted["tickets"]
         assert message["sold_percent"] == round(100 * sold / places, 2)
         ended = counted["confirmed"] + counted["expired"] + counted["cancelled"]

@@ -33,7 +33,7 @@ from evently.web.edge.assets import asset_address, asset_names
 from evently.web.edge.compression import best_coding
 from evently.web.edge.conditional import NO_STORE, not_modified
 from evently.web.edge.context import Response
-from evently.web.edge.cookies import read_cookie
+from evently.web.edge.cookies import read_cookie, read_session
 from evently.web.edge.memory import Kept, kept
 from evently.web.edge.routing import Route, get, post
 from evently.web.pages import words
@@ -131,7 +131,12 @@ def render(
 ) -> Response[str]:
     """Return a page for the one who asked for it."""
     return Response(
-        _text(template, theme_of(request), request, {"hold_bar": _hold_bar(request)} | values),
+        _text(
+            template,
+            theme_of(request),
+            request,
+            {"hold_bar": _hold_bar(request), "signed_in": read_session(request) is not None} | values,
+        ),
         status_code=status,
         headers={"content-security-policy": POLICY, **NO_STORE, **(headers or {})},
         media_type=HTML,
@@ -263,6 +268,7 @@ def _text(template: str, theme: str | None, request: Request, values: dict[str, 
         "here": here,
         "mailbox": request.context.mail.shows_mailbox,
         "hold_bar": "",
+        "signed_in": False,  # also on a page that is shared, whoever reads it
     }
     return templates.get_template(template).render(given | values)
 

@@ -88,6 +88,9 @@ function colour(name) {
 /** Seconds between marks below the curve: its points are minutes, so no two marks are of the same one. */
 const MARKS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440, 2_880, 10_080].map((each) => each * 60);
 
+/** Steps between marks beside the curve: there is no half ticket. */
+const WHOLE = Array.from({ length: 9 }, (_, tens) => [1, 2, 5].map((each) => each * 10 ** tens)).flat();
+
 function draw(now) {
   if (minutes.size === 0 || typeof uPlot === "undefined") return;
   const data = series(now);
@@ -107,7 +110,7 @@ function draw(now) {
       legend: { show: false },
       cursor: { y: false },
       scales: { y: { range: (_, least, most) => [Math.max(0, least - 1), Math.max(most, 1)] } },
-      axes: [times, { ...axis, size: 56 }],
+      axes: [times, { ...axis, size: 56, incrs: WHOLE }],
       series: [{}, { label: "Tickets", stroke: colour("accent"), width: 2, points: { show: false } }],
     },
     data,

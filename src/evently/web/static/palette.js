@@ -1,5 +1,21 @@
 // Ctrl K (and /) at the desk: the page "Find" in a dialog, by keyboard alone. Without script, its link is a page.
 
+// The rail of the desk is scrolled to the page that is open, and its menu on the phone, too.
+
+const here = document.querySelector(".rail-menu nav a[aria-current]");
+if (here !== null) {
+  const menu = document.getElementById("rail-menu");
+  showHere();
+  menu.addEventListener("toggle", showHere);
+}
+
+function showHere() {
+  for (const box of [here.closest(".rail"), here.closest(".rail-menu")]) {
+    const within = here.getBoundingClientRect().bottom - box.getBoundingClientRect().top;
+    if (within > box.clientHeight) box.scrollTop += within - box.clientHeight / 2;
+  }
+}
+
 const link = /** @type {HTMLAnchorElement | null} */ (document.querySelector("a[data-palette]"));
 const ownForm = document.querySelector("form[data-find]");
 const WAIT_MS = 120; // after a key, before it is asked

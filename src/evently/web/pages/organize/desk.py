@@ -48,7 +48,7 @@ class Group(NamedTuple):
 
 # The pages of an event, in the order in which the desk shows them: a part adds its page here alone.
 TABS: Final = (
-    Group("", (Tab("", "Overview", "door"),)),
+    Group("", (Tab("", "Overview", "door"), Tab("door", "Door", "door"))),
     Group(
         "Sale",
         (
@@ -66,15 +66,14 @@ TABS: Final = (
             Tab("dates", "Dates"),
             Tab("tickets", "Tickets"),
             Tab("seats", "Seats", "door"),
-            Tab("codes", "Codes"),
-            Tab("terms", "Terms"),
+            Tab("codes", "Promo codes"),
+            Tab("terms", "Refunds and fees"),
             Tab("questions", "Questions"),
             Tab("rehearse", "Rehearse"),
-            Tab("copy", "Use it again"),
+            Tab("copy", "Copy this event"),
             Tab("cancel", "Cancel"),
         ),
     ),
-    Group("On the day", (Tab("door", "Door", "door"),)),
 )
 # The pages of an organizer, likewise.
 PLACES: Final = (
@@ -82,7 +81,7 @@ PLACES: Final = (
         "",
         (
             Tab("", "Events", "door"),
-            Tab("money", "Money"),
+            Tab("money", "Statements"),
             Tab("venues", "Venues", "door"),
             Tab("people", "People"),
             Tab("keys", "API keys", "owner"),

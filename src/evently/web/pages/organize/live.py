@@ -130,7 +130,7 @@ def _texts(view: EveningView, forecast: Forecast, zone: ZoneInfo) -> dict[str, s
         "sold": f"{view.sold:,}",
         "sold-of": f"of {view.capacity:,} sold",
         "left": f"{view.left:,}",
-        "left-note": f"left; {view.held:,} of them held" if view.held else "left",
+        "left-note": f"{view.held:,} of them held, not paid yet" if view.held else "none of them held",
         "pace": f"{view.pace.five_minutes:,}",
         "pace-note": f"in the last five minutes, {view.pace.quarter:,} in fifteen",
         "until": when,
@@ -139,9 +139,9 @@ def _texts(view: EveningView, forecast: Forecast, zone: ZoneInfo) -> dict[str, s
         "money": words.sum_of(money(view.net_minor)),
         "money-note": f"yours, of {words.sum_of(money(view.gross_minor))}",
         "paid": "–" if view.holds.rate is None else f"{view.holds.rate:.0%}",
-        "paid-note": f"of {words.count(ended, 'hold')} became bookings; {view.holds.held:,} under way"
+        "paid-note": f"of {words.count(ended, 'hold')} that ended; {view.holds.held:,} not paid yet"
         if ended
-        else f"no hold has ended yet; {view.holds.held:,} under way",
+        else f"no hold has ended yet; {view.holds.held:,} not paid yet",
         "waiting": f"{view.waitlist.waiting:,}",
         "waiting-note": _waiting(view.waitlist.waiting, view.waitlist.fulfilled),
         "at": f"{view.at.astimezone(zone):%H:%M:%S}",
@@ -162,12 +162,9 @@ def _engine(view: EveningView) -> str:
         if view.engine.queued == 0
         else f"{words.count(view.engine.queued, 'request')} waiting for a turn."
     )
-    errors = (
-        "No server errors in a quarter of an hour."
-        if view.engine.failures == 0
-        else f"{words.count(view.engine.failures, 'server error')} in a quarter of an hour."
-    )
-    return f"{queue} {errors}"
+    if view.engine.failures == 0:
+        return queue
+    return f"{queue} {words.count(view.engine.failures, 'server error')} in a quarter of an hour."
 
 
 def _needs(view: EveningView) -> list[str]:
@@ -214,7 +211,7 @@ def _outlook(view: EveningView, forecast: Forecast, zone: ZoneInfo) -> tuple[str
     if view.available == 0:
         return "All taken", f"{view.held + view.set_aside:,} are held; they come back if nobody pays."
     if forecast.outlook == "cannot_say":
-        return "Cannot say yet", _CANNOT[forecast.reason]
+        return "Too early to say", _CANNOT[forecast.reason]
     if forecast.outlook == "unlikely":
         return "Not sold out", "At this pace, tickets are left when the sale ends: in nine of ten cases."
     assert forecast.earliest_at is not None, "a range has a beginning"
