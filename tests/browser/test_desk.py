@@ -54,18 +54,34 @@ async def test_the_menu_of_a_phone_opens_by_keyboard(
     async with opened(browser, server, java_script_enabled=script) as page:
         await sign_in_member(office, page.context, server.url)
         await page.goto(address_of(event))
-        events = page.get_by_role("link", name="Events")
-        await expect(events).to_be_hidden()
+        overview = page.get_by_role("link", name="Overview")
+        await expect(overview).to_be_hidden()
         await page.get_by_role("button", name="Menu").focus()
         await page.keyboard.press("Enter")
-        await expect(events).to_be_visible()
-        await expect(page.get_by_role("link", name="Overview")).to_have_attribute("aria-current", "page")
+        await expect(overview).to_be_visible()
+        await expect(overview).to_have_attribute("aria-current", "page")
         await page.keyboard.press("Escape")
-        await expect(events).to_be_hidden()
+        await expect(overview).to_be_hidden()
         await page.keyboard.press("Enter")
-        await page.keyboard.press("Tab")  # to "Find"
-        await page.keyboard.press("Tab")
+        await tab_to(page, "Door")
         await page.keyboard.press("Enter")
+        await page.wait_for_url(f"**{address_of(event)}/door")
+
+
+async def test_the_page_that_is_open_is_seen_in_the_menu(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    event = await office.open_event()
+    async with opened(browser, server, viewport={"width": 1280, "height": 400}) as page:
+        await sign_in_member(office, page.context, server.url)
+        for tab in ("", "/door", "/cancel", "/copy"):
+            await page.goto(f"{address_of(event)}{tab}")
+            current = page.locator(".rail-menu a[aria-current]")
+            await expect(current).to_have_count(1)
+            await expect(current).to_be_in_viewport()
+            assert await page.evaluate("scrollY") == 0, "the page itself stays where it is"
+        await page.get_by_text("All of").click()
+        await page.get_by_role("link", name="Events").click()
         await page.wait_for_url(f"**{home_of(office)}")
 
 

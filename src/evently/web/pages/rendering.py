@@ -268,7 +268,7 @@ def _text(template: str, theme: str | None, request: Request, values: dict[str, 
         "here": here,
         "mailbox": request.context.mail.shows_mailbox,
         "hold_bar": "",
-        "signed_in": False,  # also on a page that is shared, whoever reads it
+        "signed_in": False,  # a page that many readers share never says so
     }
     return templates.get_template(template).render(given | values)
 
