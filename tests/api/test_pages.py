@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -616,3 +618,68 @@ async def test_of_two_ticket_types_the_page_says_which_tickets_the_waitlist_gets
     text = await buyer.read(f"/bookings/{booking['id']}/cancel")
     assert "formaction" not in text
     assert "They cannot go to the waitlist: the sale has ended." in text
+
+
+async def _open_with_codes(office: BoxOffice, *codes: dict[str, Any]) -> tuple[str, str]:
+    """Return the id of an event with tickets of EUR 25 and these promo codes, and of its ticket type."""
+    event = await office.open_event(terms=sold_under(ONLINE, 5))
+    owner, event_id = await office.as_member("owner"), show_id("evt", event.event_id)
+    for code in codes:
+        made = await office.post(f"/v1/events/{event_id}/promo-codes", owner, **code)
+        assert made.status_code == 201, made.text
+    return event_id, await office.ticket_type(event)
+
+
+async def test_a_promo_code_keeps_the_choice_and_shows_its_price_before_the_log_in(office: BoxOffice) -> None:
+    half = {"code": "HALF", "kind": "percent", "basis_points": 5000, "per_buyer_max": 1}
+    event_id, type_id = await _open_with_codes(office, half)
+    visitor = Visitor(office)
+    await visitor.read(f"/events/{event_id}")
+    assert "<s " not in visitor.text
+    fields = visitor.form(f"/events/{event_id}/bookings") | {type_id: "2", "code": "half", "apply": "code"}
+    await visitor.send(f"/events/{event_id}/bookings", fields)
+    assert visitor.path == f"/events/{event_id}"
+    assert visitor.form(f"/events/{event_id}/bookings") == {type_id: "2", "code": "half"}
+    price = re.search(r'<p class="price figures">(.*?)</p>', visitor.text, re.DOTALL)
+    assert price is not None
+    said = re.sub("<[^>]*>", "", price[1]).replace("\u00a0", " ")
+    assert said == "Without the code € 25.00, with it € 12.50"
+    assert "Each person can use it once. We check that when you have logged in." in visitor.text
+    assert visitor.page is not None
+    assert visitor.page.headers["cache-control"] == "no-store"
+    await visitor.submit(f"/events/{event_id}/bookings")
+    assert visitor.path == f"/events/{event_id}/book"
+    text = visitor.text.replace("\u00a0", " ")
+    assert "Promo code HALF</span><span>− € 25.00" in text
+    assert "<span>Total</span><span>€ 25.00</span>" in text
+    back = re.search(r'href="([^"]*)">Change the choice', visitor.text)
+    assert back is not None
+    await visitor.read(unescape(back[1]))
+    assert visitor.form(f"/events/{event_id}/bookings") == {type_id: "2", "code": "half"}
+    next_address = urlencode({"next": f"/events/{event_id}/book?{type_id}=2&code=half"})
+    text = (await visitor.read(f"/login?{next_address}")).replace("\u00a0", " ")
+    assert "<span>Total</span><span>€ 25.00</span>" in text, "beside the log-in, too"
+    await visitor.read(f"/events/{event_id}")
+    assert "<s " not in visitor.text, "the kept page has nobody's code"
+    assert visitor.form(f"/events/{event_id}/bookings") == {type_id: "0", "code": ""}
+
+
+async def test_a_promo_code_on_the_booking_says_so_and_a_wrong_one_keeps_the_choice(
+    office: BoxOffice,
+) -> None:
+    five = {"code": "FIVE", "kind": "fixed_per_booking", "amount": {"amount": 500, "currency": "EUR"}}
+    event_id, type_id = await _open_with_codes(office, five)
+    visitor = Visitor(office, office.as_buyer())
+    text = await visitor.read(f"/events/{event_id}?{type_id}=3&code=five")
+    assert "The code FIVE takes €\u00a05.00 off the booking" in text
+    assert "<s " not in text, "what one ticket gets of it depends on the others"
+    assert visitor.form(f"/events/{event_id}/bookings")[type_id] == "3"
+    await visitor.read(f"/events/{event_id}?{type_id}=3&code=nonsense")
+    assert visitor.status == 422
+    assert visitor.form(f"/events/{event_id}/bookings")[type_id] == "3"
+    for junk in ("x", "-1", "99999", "\u0663"):
+        await visitor.read(f"/events/{event_id}?{urlencode({type_id: junk})}")
+        assert visitor.form(f"/events/{event_id}/bookings")[type_id] == "0", junk
+    await visitor.read(f"/events/{event_id}?{type_id}=4000")
+    most = int(visitor.form(f"/events/{event_id}/bookings")[type_id])
+    assert 0 < most <= 5, "as many as there are"

@@ -174,9 +174,13 @@ async def test_a_visitor_enters_a_code_and_is_where_they_wanted_to_be(office: Bo
         assert said in visitor.text
         assert 'aria-invalid="true"' in visitor.text
     await visitor.submit("/login/code", code=f"{code[:3]} {code[3:]}")
-    assert visitor.status == 422
-    assert "has no account yet" in visitor.text
+    assert (visitor.status, visitor.heading()) == (200, "You are new here. What is your name?")
+    assert "There is a problem" not in visitor.text, "nothing was wrong"
+    assert "Send another code" not in visitor.text
     assert visitor.form("/login/code")["code"] == f"{code[:3]} {code[3:]}", "nothing typed is lost"
+    await visitor.submit("/login/code", name=" ")
+    assert (visitor.status, visitor.heading()) == (422, "You are new here. What is your name?")
+    assert 'id="name-wrong"' in visitor.text
     await visitor.submit("/login/code", name="Ada Lovelace")
     assert visitor.path == "/me/tickets"
     await visitor.read("/login/code")

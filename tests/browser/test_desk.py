@@ -186,5 +186,5 @@ async def test_from_an_empty_account_to_a_published_event_with_a_code_by_keyboar
         assert event is not None
         buyer = event.removeprefix("/organize")
         await page.goto(f"{buyer}?code=spring")
-        await expect(page.locator(".promo")).to_contain_text("Prices with this code are shown")
+        await expect(page.locator(".promo")).to_contain_text("The prices are those with the code SPRING.")
         await expect(page.get_by_role("button", name="Book")).to_be_visible()

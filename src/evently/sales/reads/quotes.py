@@ -11,7 +11,7 @@ import msgspec
 from evently.db import Connection, Database
 from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.errors import Refused
-from evently.kit.ids import new_id
+from evently.kit.ids import NO_ID, new_id
 from evently.sales import loading
 from evently.sales.commands.bookings import BookingLine
 from evently.sales.nouns import Booking
@@ -34,7 +34,15 @@ from evently.sales.rules.bookings import (
 )
 from evently.sales.rules.moves import is_due, not_exact, not_payable, valid_tickets
 from evently.sales.rules.placing import discounts_on, tickets_of
-from evently.sales.rules.pricing import Promise, TicketQuote, amounts_of, promise_to, quote_cancellation
+from evently.sales.rules.pricing import (
+    Promise,
+    TicketQuote,
+    amounts_of,
+    discount_of,
+    promise_to,
+    quote_cancellation,
+    total_of,
+)
 from evently.sales.rules.promos import Discounts, find_promo, unlocks
 from evently.sales.rules.state import Batch, Sale
 from evently.sales.terms import Conditions, PromoTerms, TicketTypeTerms
@@ -97,10 +105,16 @@ class CancellationQuote(msgspec.Struct, frozen=True):
     add_on_ids: frozenset[UUID] = frozenset()
 
 
-def price_to_buyers(sale: Sale, terms: TicketTypeTerms) -> int:
-    """Return what a buyer pays for a ticket of a type now: its price with every fee and tax."""
+def price_to_buyers(sale: Sale, terms: TicketTypeTerms, promo: PromoTerms | None = None) -> int:
+    """Return what a buyer pays for a ticket of a type now: its price with every fee and tax.
+
+    A discount on the booking is not in it: what a ticket gets of that depends on the others.
+    """
+    discount = 0
+    if promo is not None and promo.kind != "fixed_per_booking":
+        discount = discount_of(promo, terms.ticket_type_id, terms.price_minor)
     _, conditions = sale.conditions_now()
-    return terms.price_minor + amounts_of(terms, 0, conditions.fees).surcharge_minor
+    return total_of(terms, amounts_of(terms, discount, conditions.fees))
 
 
 class LosableTickets(msgspec.Struct, frozen=True):
@@ -118,15 +132,19 @@ class LosableTickets(msgspec.Struct, frozen=True):
 async def find_booking_quote(
     database: Database,
     event_id: UUID,
-    buyer_id: UUID,
+    buyer_id: UUID | None,
     lines: Sequence[BookingLine],
     promo_code: str | None,
     now: datetime,
     denominations: Denominations = iso_denomination,
 ) -> BookingQuote:
-    """Return what lines would cost a buyer, or refuse as booking them would. Availability is not checked."""
+    """Return what lines would cost a buyer, or refuse as booking them would. Availability is not checked.
+
+    `buyer_id` is None for a caller who is not signed in: then no limit per person is checked.
+    """
     async with database.snapshot() as snapshot:
         sale, batch = await read_head(snapshot, event_id), Batch(now, new_id, bytes, denominations)
+        buyer_id = buyer_id or NO_ID
         await loading.load_prices(snapshot, sale, batch, None if promo_code is None else buyer_id)
     return _quoted(quote_booking(sale, batch, buyer_id, lines, promo_code))
 

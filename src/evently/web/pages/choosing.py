@@ -40,6 +40,7 @@ from evently.web.unlocking import count_guess
 _TYPE: Final = "tty"
 _CODE: Final = "code"
 _KEY: Final = "key"
+_APPLY: Final = "apply"  # the button beside the promo code on the page of the event
 _SEAT: Final = "seat"
 _SECTION: Final = "section"
 _ACCESSIBLE: Final = "accessible"
@@ -149,6 +150,8 @@ async def book(request: Request, event_id: FromPath[EventId]) -> Response[str] |
     """Book what was chosen; without a key or a session, go to the page of the choice."""
     form = await read_form(request)
     choice, key = _read_choice(form), form.text(_KEY)
+    if form.text(_APPLY):
+        return see_other(f"{_address(event_id)}?{choice.query()}#tickets")
     if not choice.units():
         return await _show(request, event_id, choice)
     if request.actor.kind == "anonymous" or not 0 < len(key) <= _KEY_CHARACTERS_MAX or not key.isascii():
@@ -210,9 +213,9 @@ async def _show(
             refused = exc
         if page is None and exc.refusal not in _CODE_REFUSALS:
             raise
+    without = msgspec.structs.replace(choice, code="")
     if code_error is not None:
         errors.append(FormError(_CODE, sentence_of(code_error)))
-        without = msgspec.structs.replace(choice, code="")
         page = await read_event(request, event_id)
         sums = await _sums(request, page, without)
     assert page is not None, "an event that is not there was refused"
@@ -233,6 +236,7 @@ async def _show(
         status=status,
         page=page,
         choice=choice,
+        change=(choice if code_error is None else without).query(),
         chosen=chosen,
         seats=await seats_of(request, page, choice.seats) if choice.seats else [],
         sums=sums if chosen else None,
@@ -298,7 +302,11 @@ async def find_choice(request: Request, address: str) -> PricedChoice | None:
         return None
     try:
         choice = _read_choice(parse_form(query))
-        page = await recent_event(request, event_id)
+        if choice.code:
+            await count_guess(request)
+            page = await read_event(request, event_id, choice.code)
+        else:
+            page = await recent_event(request, event_id)
         if page.event.for_members or not choice.units():
             return None
         sums = await _sums(request, page, choice)
@@ -372,7 +380,7 @@ def _sold_out(page: EventOnPage, choice: Choice, address: str) -> _No:
 
 
 async def _sums(request: Request, page: EventOnPage, choice: Choice) -> Sums | None:
-    """Return what the choice costs: quoted for a reader who has logged in, else the public prices."""
+    """Return what the choice costs: quoted with a code or a log-in, else by public prices."""
     known = {each.id: each for each in page.types}
     chosen = [(known[name], quantity) for name, quantity in choice.units().items() if name in known]
     if not chosen:
@@ -383,7 +391,7 @@ async def _sums(request: Request, page: EventOnPage, choice: Choice) -> Sums | N
         raise no.as_error()
     currency = page.sale.currency
     _, conditions = page.sale.conditions_now()
-    if request.actor.kind == "anonymous":
+    if request.actor.kind == "anonymous" and not choice.code:
         lines = [
             ChosenLine(each.name, quantity, Money(each.price.amount * quantity, currency))
             for each, quantity in chosen
@@ -396,7 +404,7 @@ async def _sums(request: Request, page: EventOnPage, choice: Choice) -> Sums | N
         quote = await sales.reads.find_booking_quote(
             context.database,
             page.event.event_id,
-            buyer_id,
+            None if request.actor.kind == "anonymous" else buyer_id,
             wanted,
             choice.code,
             now,

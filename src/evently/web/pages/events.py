@@ -34,14 +34,14 @@ from evently.sales.reads import (
     state_of_sale,
     states_of,
 )
-from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX, TicketTypeTerms
+from evently.sales.terms import PROMO_CODE_CHARACTERS_MAX, PromoTerms, TicketTypeTerms
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
 from evently.web.edge.problems import sentence_of
 from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
 from evently.web.pages.browsing import event_address
-from evently.web.pages.forms import FormError
+from evently.web.pages.forms import FormError, parse_form
 from evently.web.pages.poster_picture import HEIGHT, WIDTH, poster_address
 from evently.web.pages.rendering import new_key, render, render_kept, render_with_key, see_other, show
 from evently.web.pages.sources import Via, forbid_storing, keep_source
@@ -49,13 +49,14 @@ from evently.web.services import Request
 from evently.web.unlocking import REFUSALS, count_guess
 
 _SCHEMA: Final = "https://schema.org"
+_DIGITS_MAX: Final = 4
 Code = Annotated[str, QueryParameter(max_length=PROMO_CODE_CHARACTERS_MAX)]
-_PARAGRAPH: Final = "\n\n"
 
 
 class TypeOnPage(NamedTuple):
     """A ticket type as the page offers it. `price` is what a buyer pays, with every fee and tax.
 
+    `before`: the price without the promo code that lowers it; else None.
     `needed`: of an add-on, the names of what it needs, by id; `per_needed`: at most so many for each.
     """
 
@@ -63,6 +64,7 @@ class TypeOnPage(NamedTuple):
     name: str
     description: str
     price: Money
+    before: Money | None
     has_fee: bool
     state: OnSaleState
     available: int
@@ -102,11 +104,17 @@ class EventOnPage(NamedTuple):
     seated: bool
     over: bool
     hold_minutes: int  # 0 when nothing is paid online, so that nothing is held
+    promo: PromoTerms | None  # of the code that the reader gave
+
+    @property
+    def promo_terms(self) -> list[str]:
+        """What the promo code does, in sentences."""
+        return [] if self.promo is None else words.promo_terms(self.promo, self.sale.currency)
 
     @property
     def paragraphs(self) -> list[str]:
         """The description, in paragraphs."""
-        return [part.strip() for part in self.event.description.split(_PARAGRAPH) if part.strip()]
+        return words.paragraphs(self.event.description)
 
     @property
     def tickets(self) -> list[TypeOnPage]:
@@ -194,10 +202,11 @@ async def _show(
         _check_slug(found, slug)
         return _values(found, request)
 
+    chosen = "tty_" in request.scope["query_string"].decode("latin-1")
     try:
-        if actor.kind == "anonymous" and not code:
+        if actor.kind == "anonymous" and not code and not chosen:
             return await render_kept(request, (event_id, slug), "event.html", read)
-        if not code:
+        if not code and not chosen:
             try:
                 return await render_with_key(request, (event_id, slug), "event.html", read)
             except Refused as exc:
@@ -208,7 +217,12 @@ async def _show(
     except _Moved as moved:
         # The reader keeps the code that the old address had
         return see_other(f"{moved.address}?{urlencode({'code': code})}" if code else moved.address)
-    shown = {"key": new_key() if actor.kind == "person" else None, "code": code, "errors": errors}
+    shown = {
+        "key": new_key() if actor.kind == "person" else None,
+        "code": code,
+        "errors": errors,
+        "chosen_units": _read_units(request, found) if chosen else {},
+    }
     status = 422 if errors else 200
     return render(request, "event.html", status=status, **_values(found, request) | shown)
 
@@ -224,6 +238,16 @@ class _Moved(Exception):
 def _check_slug(found: EventOnPage, slug: str | None) -> None:
     if slug is not None and slug != found.address.rpartition("/")[2]:
         raise _Moved(found.address)
+
+
+def _read_units(request: Request, found: EventOnPage) -> dict[str, int]:
+    """Return how many tickets an address names, by ticket type, as far as so many can be chosen."""
+    form, units = parse_form(request.scope["query_string"].decode("latin-1")), {}
+    for each in found.types:
+        text = form.text(each.id)
+        if text.isdecimal() and text.isascii() and len(text) <= _DIGITS_MAX:
+            units[each.id] = min(int(text), each.most)
+    return units
 
 
 async def read_with_code(request: Request, event_id: UUID, code: str) -> tuple[EventOnPage, list[FormError]]:
@@ -243,7 +267,10 @@ async def read_with_code(request: Request, event_id: UUID, code: str) -> tuple[E
 
 async def _read_for_one(request: Request, event_id: UUID, code: str) -> tuple[EventOnPage, list[FormError]]:
     """Return the same; a draft only to the people of its organizer."""
-    found, errors = await read_with_code(request, event_id, code)
+    if code or request.actor.kind != "anonymous":
+        found, errors = await read_with_code(request, event_id, code)
+    else:
+        found, errors = await recent_event(request, event_id), []
     if found.event.for_members and not await request.context.access.is_member(
         request.actor, found.event.organizer_id, "door", "events:read", certainly=True
     ):
@@ -274,6 +301,7 @@ async def read_event(request: Request, event_id: UUID, promo_code: str | None = 
     public = [(terms, sale.available_at(terms, now)) for terms in public_types(sale)]
     states = states_of(sale, [(terms, sale.available_at(terms, now)) for terms in types], now)
     _, conditions = sale.conditions_now()
+    promo = None if promo_code is None else sale.promos[promo_code.strip().upper()].terms
     return EventOnPage(
         event,
         venue,
@@ -282,7 +310,7 @@ async def read_event(request: Request, event_id: UUID, promo_code: str | None = 
         sale,
         state_of_sale(sale, public, now),
         [
-            _show_type(sale, terms, event, states[terms.ticket_type_id], now)
+            _show_type(sale, terms, event, states[terms.ticket_type_id], now, promo)
             for terms in sorted(types, key=lambda each: each.position)
         ],
         sale.on_sale_at.astimezone(zone),
@@ -292,14 +320,20 @@ async def read_event(request: Request, event_id: UUID, promo_code: str | None = 
         sale.hall is not None,
         event.ends_at <= now,
         max(1, conditions.hold_seconds // 60) if conditions.payment == "online" else 0,
+        promo,
     )
 
 
 def _show_type(
-    sale: Sale, terms: TicketTypeTerms, event: Event, state: OnSaleState, now: datetime
+    sale: Sale,
+    terms: TicketTypeTerms,
+    event: Event,
+    state: OnSaleState,
+    now: datetime,
+    promo: PromoTerms | None,
 ) -> TypeOnPage:
     available = sale.available_at(terms, now)
-    price = price_to_buyers(sale, terms)
+    before, price = price_to_buyers(sale, terms), price_to_buyers(sale, terms, promo)
     capacity = min(sale.pools[pool_id].capacity for pool_id in terms.pool_ids)
     needed = [sale.ticket_types[type_id] for type_id in terms.needed_ids]
     needed = [each for each in needed if not each.retired]
@@ -311,7 +345,8 @@ def _show_type(
         terms.name,
         terms.description,
         Money(price, sale.currency),
-        price != terms.price_minor,
+        Money(before, sale.currency) if before != price else None,
+        before != terms.price_minor and price != 0,
         state,
         available,
         words.few_left(available, capacity),
@@ -332,6 +367,7 @@ def _values(found: EventOnPage, request: Request) -> dict[str, Any]:
         "page": found,
         "key": None,
         "code": "",
+        "chosen_units": {},
         "errors": [],
         "picture": _picture(found, public_url),
         "drawn_size": None if found.event.image_url else (WIDTH, HEIGHT),
@@ -374,7 +410,7 @@ def _json_ld(found: EventOnPage, public_url: str) -> str:
             {
                 "@type": "Offer",
                 "name": each.name,
-                "price": _decimal(each.price),
+                "price": _decimal(each.before or each.price),
                 "priceCurrency": each.price.currency,
                 "availability": f"{_SCHEMA}/{'InStock' if each.state == 'on_sale' else 'SoldOut'}",
                 "url": f"{public_url}{found.address}",

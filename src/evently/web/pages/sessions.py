@@ -170,7 +170,9 @@ async def log_in_with_code(request: Request) -> Page:
             given, form.text("name") or None, request.exchange.origin, in_browser=True
         )
     except Refused as exc:
-        return await _code_page(request, form, code, code_errors(exc), needs_name=isinstance(exc, Invalid))
+        asked = _asks_name(exc) and "name" not in dict(form.pairs)
+        errors = [] if asked else code_errors(exc)
+        return await _code_page(request, form, code, errors, needs_name=isinstance(exc, Invalid))
     return _admit(request, grant, form)
 
 
@@ -195,7 +197,8 @@ async def log_in_with_link(request: Request) -> Page:
         )
     except Invalid as exc:
         code = await accounts.codes.find_by_link(link)
-        return await _link_page(request, form, code, errors_of(exc, _FIELDS), needs_name=True)
+        errors = [] if _asks_name(exc) and "name" not in dict(form.pairs) else errors_of(exc, _FIELDS)
+        return await _link_page(request, form, code, errors, needs_name=True)
     except Refused as exc:
         if exc.refusal is not AccountsRefusal.CODE_EXPIRED:
             raise
@@ -347,6 +350,11 @@ async def _linked(request: Request, link: str, purpose: Purpose) -> EmailCode | 
     return code
 
 
+def _asks_name(exc: Refused) -> bool:
+    """Return whether all is right but that a person who is new has a name to give: the code stays valid."""
+    return isinstance(exc, Invalid) and [each.code for each in exc.errors] == ["name-of-new-account"]
+
+
 def _code_error(typed: str) -> FormError | None:
     """Return what is wrong with a code before it is tried."""
     if not typed:
@@ -387,7 +395,9 @@ async def _forgot(request: Request, form: Form, errors: list[FormError]) -> Resp
 async def _code_page(
     request: Request, form: Form, code: EmailCode, errors: list[FormError], *, needs_name: bool = False
 ) -> Response[str]:
-    return await _form_page(request, "login_code.html", form, errors, code=code, needs_name=needs_name)
+    return await _form_page(
+        request, "login_code.html", form, errors, code=code, needs_name=needs_name, welcome=needs_name
+    )
 
 
 async def _link_page(
@@ -398,7 +408,9 @@ async def _link_page(
     *,
     needs_name: bool = False,
 ) -> Response[str]:
-    return await _form_page(request, "login_link.html", form, errors, code=code, needs_name=needs_name)
+    return await _form_page(
+        request, "login_link.html", form, errors, code=code, needs_name=needs_name, welcome=needs_name
+    )
 
 
 async def _reset(

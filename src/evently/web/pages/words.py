@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import markupsafe
 
 from evently.kit.money import Money, exponent_of
-from evently.sales.terms import WHOLE, Conditions
+from evently.sales.terms import WHOLE, Conditions, PromoTerms
 
 _SIGNS: Final = {
     "EUR": "€ ",
@@ -30,6 +30,7 @@ _SIGNS: Final = {
     "MXN": "MX$",
 }
 _NO_BREAK: Final = "\u00a0"
+_EMPTY_LINES: Final = re.compile(r"\r\n?[ \t]*\r\n?|\n[ \t]*\r?\n")
 _FEW: Final = 20
 _FEW_SHARE: Final = 10  # a tenth
 
@@ -110,6 +111,28 @@ def few_below(capacity: int) -> int:
 def listed(words: Sequence[str], joint: str = "and") -> str:
     """Return words in a sentence: `A, B and C`."""
     return f" {joint} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def paragraphs(text: str) -> list[str]:
+    """Return a text in paragraphs: empty lines stand between them, however a browser ends lines."""
+    return [part.strip() for part in _EMPTY_LINES.split(text) if part.strip()]
+
+
+def promo_terms(promo: PromoTerms, currency: str) -> list[str]:
+    """Return in sentences what a promo code does, and which limits it has for one booking and one person."""
+    if promo.kind == "fixed_per_booking":
+        amount = sum_of(Money(promo.value, currency))
+        said = [f"The code {promo.code} takes {amount} off the booking: the next step shows the price."]
+    elif promo.kind == "unlock":
+        said = [f"The code {promo.code} opens more tickets."]
+    else:
+        said = [f"The prices are those with the code {promo.code}."]
+    if promo.units_per_use_max is not None:
+        said.append(f"It is good for {count(promo.units_per_use_max, 'ticket')} in one booking.")
+    if promo.per_buyer_max is not None:
+        times = "once" if promo.per_buyer_max == 1 else f"{promo.per_buyer_max} times"
+        said.append(f"Each person can use it {times}.")
+    return said
 
 
 def refund_terms(conditions: Conditions, starts_at: datetime, zone: ZoneInfo) -> list[str]:

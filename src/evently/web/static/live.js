@@ -208,7 +208,7 @@ function showLive(form) {
     link.className = "button short";
     const query = new URLSearchParams({ type: row.dataset.type ?? "" });
     const code = form.querySelector('input[name="code"]');
-    if (code instanceof HTMLInputElement) query.set("code", code.value);
+    if (code instanceof HTMLInputElement && code.defaultValue && !code.ariaInvalid) query.set("code", code.defaultValue);
     link.href = `/events/${form.dataset.live}/waitlist?${query}`;
     link.textContent = "Join the waitlist";
     for (const part of [words, link]) part.dataset.when = "sold_out";
