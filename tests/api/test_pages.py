@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from evently.kit.ids import show_id
+from evently.kit.ids import parse_id, show_id
 from evently.kit.money import Money
 from evently.organizing import NewPool, NewTicketType, SaleTerms
 from evently.sales.terms import Conditions, Fees, RefundWindow
@@ -572,14 +572,16 @@ async def test_tickets_are_offered_to_the_waitlist_only_while_nobody_else_can_bo
     address, buyer = f"/bookings/{booking['id']}", Visitor(office, session)
     text = await buyer.read(f"{address}/cancel")
     assert "formaction" not in text
-    assert "others can still book such tickets" in text
+    assert "waitlist" not in text.partition("<form")[2].partition("</form>")[0], (
+        "nobody waits: not a word of it"
+    )
     tickets = [each["id"] for each in booking["tickets"]]
     await buyer.send(f"{address}/return", {"ticket": tickets[0]})
     assert buyer.status == 409, "and it is the rule that decides"
     other = (await office.book(event, office.as_buyer(), quantity=2)).json()
     text = await buyer.read(f"{address}/cancel")
     assert f'formaction="{address}/return"' in text
-    assert "others can still book" not in text
+    assert "still on sale" not in text
     await buyer.send(f"{address}/return", {"ticket": tickets[0]})
     assert buyer.path == address
     assert "Offered to the waitlist" in buyer.text
@@ -607,8 +609,8 @@ async def test_of_two_ticket_types_the_page_says_which_tickets_the_waitlist_gets
     booking = (await office.place(event, session, *lines)).json()
     buyer = Visitor(office, session)
     text = await buyer.read(f"/bookings/{booking['id']}/cancel")
-    assert text.count("Only to cancel: others can still book such tickets") == 1
-    assert text.index("Only to cancel") > text.index("Balcony") > text.index("Stalls")
+    assert text.count("so nobody waits for this one: you can only cancel it") == 1
+    assert text.index("nobody waits") > text.index("Balcony") > text.index("Stalls")
     assert "formaction" in text
     await office.context.database.fetch(
         "UPDATE sales SET on_sale_at = now() - interval '2 days', off_sale_at = now() - interval '1 day' "
@@ -683,3 +685,71 @@ async def test_a_promo_code_on_the_booking_says_so_and_a_wrong_one_keeps_the_cho
     await visitor.read(f"/events/{event_id}?{type_id}=4000")
     most = int(visitor.form(f"/events/{event_id}/bookings")[type_id])
     assert 0 < most <= 5, "as many as there are"
+
+
+async def test_a_booking_says_what_it_is_for_what_was_cancelled_and_numbers_tickets_alike(
+    office: BoxOffice,
+) -> None:
+    event, session = await office.open_event(capacity=4), office.as_buyer()
+    booking = (await office.book(event, session, quantity=3)).json()
+    address, buyer = f"/bookings/{booking['id']}", Visitor(office, session)
+    await buyer.read(address)
+    head = buyer.text.partition("</h1>")[2].partition("<section")[0]
+    assert event.title in head
+    assert event.place.venue_name in head
+    assert "Cancelled:" not in buyer.text
+    first, second, third = [each["id"] for each in booking["tickets"]]
+    await buyer.send(f"{address}/cancel", {"ticket": first, "key": "k"})
+    assert buyer.path == address
+    assert '<div class="note" role="status"><p>Cancelled: 1 ticket.</p></div>' in buyer.text
+    for number, ticket in ((2, second), (3, third)):
+        assert f"Ticket {number} of 3" in await buyer.read(f"/tickets/{ticket}")
+        assert f"Ticket {number} of 3" in await buyer.read(address)
+    assert "Ticket 1 of" not in buyer.text
+    code = re.search(r'<p class="code small">([^<]*)</p>', await buyer.read(f"/tickets/{second}"))
+    assert code is not None
+    assert re.fullmatch(r"\S{4}( \S{4})*( \S{1,4})?", code[1])
+
+
+async def test_where_tickets_were_used_only_the_others_can_be_cancelled(office: BoxOffice) -> None:
+    event, session = await office.open_event(capacity=4), office.as_buyer()
+    booking = (await office.book(event, session, quantity=2)).json()
+    address, buyer = f"/bookings/{booking['id']}", Visitor(office, session)
+    used, other = [parse_id("tkt", each["id"]) for each in booking["tickets"]]
+    database = office.context.database
+    await database.fetch("UPDATE tickets SET state = 'used' WHERE ticket_id = $1", used)
+    office.context.memory.forget_all()
+    assert "Cancel or return tickets" in await buyer.read(address)
+    text = await buyer.read(f"{address}/cancel")
+    assert show_id("tkt", other) in text, "the other one can still be cancelled"
+    assert show_id("tkt", used) not in text
+    await database.fetch("UPDATE tickets SET state = 'used' WHERE ticket_id = $1", other)
+    office.context.memory.forget_all()
+    text = await buyer.read(address)
+    assert "Cancel or return tickets" not in text
+    assert "The tickets were used at the door, so nothing can be cancelled any more." in text
+    text = await buyer.read(f"{address}/cancel")
+    assert "Cancel the chosen tickets" not in text
+    assert "These tickets were used at the door" in text
+    desk = Visitor(office, await office.as_member("owner"))
+    await desk.read(f"/organize/events/{show_id('evt', event.event_id)}{address}")
+    assert "See what cancelling pays back" not in desk.text
+    assert "The tickets were used at the door" in desk.text
+
+
+async def test_a_description_has_paragraphs_however_a_browser_ends_its_lines(office: BoxOffice) -> None:
+    event = await office.open_event(capacity=1)
+    await office.context.database.fetch(
+        "UPDATE events SET description = $2 WHERE event_id = $1",
+        event.event_id,
+        "One\r\ntwo.\r\n\r\n<b>Three</b>.\r\n \r\n\r\nFour.\n\nFive.",
+    )
+    office.context.memory.forget_all()
+    text = await Visitor(office).read(f"/events/{show_id('evt', event.event_id)}")
+    about = text.partition("<h2>About</h2>")[2].partition("</section>")[0]
+    assert re.findall("<p[^>]*>(.*?)</p>", about, re.DOTALL) == [
+        "One\r\ntwo.",
+        "&lt;b&gt;Three&lt;/b&gt;.",
+        "Four.",
+        "Five.",
+    ]

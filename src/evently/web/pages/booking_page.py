@@ -29,9 +29,13 @@ ALIKE_TICKETS_MAX: Final = 10  # of a booking whose page others share; more are 
 
 
 class TicketOnPage(NamedTuple):
-    """A ticket as its buyer sees it. `offered_to`: the address of whom the buyer offers it to now."""
+    """A ticket as its buyer sees it. `number` counts those of the booking, as on the ticket.
+
+    `offered_to`: the address of whom the buyer offers it to now.
+    """
 
     id: str
+    number: int
     name: str
     seat: str | None
     total: Money

@@ -303,18 +303,22 @@ def _show(
         state,
         show_id("bkg", booking.booking_id),
         reference_of(booking.booking_id),
-        tuple(_show_ticket(ticket, names, booking, offered_to) for ticket in booking.tickets),
+        tuple(
+            _show_ticket(number, ticket, names, booking, offered_to)
+            for number, ticket in enumerate(booking.tickets, 1)
+        ),
         Money(booking.total_minor(), booking.currency),
         payment,
     )
 
 
 def _show_ticket(
-    ticket: Ticket, names: dict[UUID, str], booking: Booking, offered_to: Mapping[UUID, str]
+    number: int, ticket: Ticket, names: dict[UUID, str], booking: Booking, offered_to: Mapping[UUID, str]
 ) -> TicketOnPage:
     passed_on = ticket.holder_id is not None
     return TicketOnPage(
         show_id("tkt", ticket.ticket_id),
+        number,
         names.get(ticket.ticket_type_id, "Ticket"),
         ticket.seat_label or ticket.seat_id,
         Money(ticket.total_minor(), booking.currency),
@@ -380,8 +384,7 @@ async def _ask(
 ) -> QuestionsOnPage | None:
     """Return what the buyer is asked. `answers`: what was typed, of which the errors are."""
     labels = {
-        parse_id("tkt", ticket.id): f"Ticket {number}: {ticket.label}"
-        for number, ticket in enumerate(found.live_tickets, 1)
+        parse_id("tkt", ticket.id): f"Ticket {ticket.number}: {ticket.label}" for ticket in found.live_tickets
     }
     wrong = errors if answers is not None else ()
     return await show_questions(request, found.event, found.booking, labels, answers, wrong)
@@ -509,9 +512,9 @@ async def _find_returnable(request: Request, found: BookingOnPage) -> Returnable
     return Returnable(ids, None if ids else _why_not_returnable(next(iter(no.values()))))
 
 
-def _why_not_returnable(refused: Refused) -> str:
+def _why_not_returnable(refused: Refused) -> str | None:
     if refused.refusal is SalesRefusal.NOT_SOLD_OUT:
-        return "They cannot go to the waitlist: others can still book such tickets, so nobody waits for them."
+        return None  # nobody waits, so nobody misses that way
     if refused.refusal is SalesRefusal.SALE_ENDED:
         return "They cannot go to the waitlist: the sale has ended."
     return f"They cannot go to the waitlist. {sentence_of(refused)}"
@@ -520,6 +523,8 @@ def _why_not_returnable(refused: Refused) -> str:
 def _why_not(refused: Refused) -> str:
     if refused.refusal is SalesRefusal.TOO_LATE_TO_CANCEL:
         return "It is too late to cancel these tickets. They stay valid; the organizer can still help you."
+    if refused.refusal is SalesRefusal.TICKET_USED:
+        return "These tickets were used at the door, so nothing can be cancelled any more."
     return sentence_of(refused)
 
 
@@ -544,10 +549,10 @@ class _Chosen(msgspec.Struct, frozen=True):
 
 
 def _own_tickets(found: BookingOnPage) -> tuple[UUID, ...] | None:
-    """Return the tickets that the buyer can cancel, where another person holds one of the others."""
-    valid = [ticket for ticket in found.booking.tickets if ticket.state == "valid"]
-    own = tuple([ticket.ticket_id for ticket in valid if ticket.holder_id is None])
-    return own if own and len(own) < len(valid) else None
+    """Return the tickets that the buyer can cancel, where one of the others was used or passed on."""
+    live = [ticket for ticket in found.booking.tickets if ticket.state != "void"]
+    own = tuple([each.ticket_id for each in live if each.state == "valid" and each.holder_id is None])
+    return own if own and len(own) < len(live) else None
 
 
 def _chosen(form: Form) -> list[UUID]:

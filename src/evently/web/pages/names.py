@@ -78,7 +78,7 @@ async def show_names(
     stored = await request.context.names.find(booking)
     now, zone = request.context.clock(), event.place.zone
     fields = []
-    for number, ticket in enumerate(_live(booking), 1):
+    for number, ticket in _live(booking):
         found = stored.get(ticket.ticket_id) if ticket.holder_id is None else None
         why = attendees.why_fixed(
             event, booking, ticket.state, now, returning=ticket.returning_since is not None
@@ -148,13 +148,14 @@ def _read(
     return names, errors
 
 
-def _live(booking: Booking) -> list[Ticket]:
-    return [ticket for ticket in booking.tickets if ticket.state != "void"]
+def _live(booking: Booking) -> list[tuple[int, Ticket]]:
+    """Return the tickets that are not void, with their numbers in the booking."""
+    return [(number, each) for number, each in enumerate(booking.tickets, 1) if each.state != "void"]
 
 
 def _own(booking: Booking) -> list[tuple[int, Ticket]]:
-    """Return the tickets that the buyer holds, with their numbers on the page."""
-    return [(number, each) for number, each in enumerate(_live(booking), 1) if each.holder_id is None]
+    """Return the tickets that the buyer holds, with their numbers in the booking."""
+    return [(number, each) for number, each in _live(booking) if each.holder_id is None]
 
 
 def _field_of(ticket: Ticket) -> str:

@@ -135,8 +135,8 @@ async def save_typed(
         )
     answers, wrong = check_typed(asked, typed, strict=strict)
     if wrong:
-        live = [ticket.ticket_id for ticket in booking.tickets if ticket.state != "void"]
-        numbers = {ticket_id: number for number, ticket_id in enumerate(live, 1)} if only is None else {}
+        of_booking = {each.ticket_id: number for number, each in enumerate(booking.tickets, 1)}
+        numbers = of_booking if only is None else {}
         return [_error_of(error, asked, numbers) for error in wrong]
     if answers:
         await save_answers(request, event, booking, answers)
