@@ -217,6 +217,11 @@ async def test_a_draft_says_what_is_missing_as_the_api_does_and_is_published(off
     await visitor.submit(f"{address_of(draft)}/publish")
     assert visitor.path == address_of(draft)
     assert "It is published." in visitor.text
+    shown = re.search(r'id="buyers-address"[^>]*value="(http[^"]*)"', visitor.text)
+    assert shown is not None, "with its host, to be copied"
+    assert "QR code with the address of the event" in visitor.text
+    event_page = shown[1].partition("/events/")[2]
+    await Visitor(office).read(f"/events/{event_page}")
     assert "Page for buyers" in visitor.text
     assert (await office.client.get(path)).status_code == 200, "everybody sees it"
 
@@ -398,20 +403,26 @@ async def test_terms_are_for_later_bookings_and_say_what_buyers_read(office: Box
         hold_minutes="15",
         fee_fixed="1",
         fee_share="2,5",
-        hours_1="336",
+        hours_1="2 weeks",
         share_1="100",
         hours_2="400",
         share_2="50",
     )
     assert visitor.status == 422
     assert 'id="hours_2-wrong"' in visitor.text, "a window that ends before the one above it"
-    await _edit_form(visitor, address, hours_2="48")
+    await _edit_form(visitor, address, hours_2="soon")
+    assert "such as 14 days or 36 hours" in visitor.text
+    assert 'value="soon"' in visitor.text
+    await _edit_form(visitor, address, hours_2="2 days")
     assert "The terms are saved" in visitor.text, visitor.text
     assert "50 % of what you paid" in visitor.text
     _, conditions = (await find_sale(office.context.database, desk.event.event_id)).conditions_now()
     assert (conditions.payment, conditions.hold_seconds) == ("online", 900)
     assert (conditions.fees.fixed_minor, conditions.fees.basis_points) == (100, 250)
-    await _edit_form(visitor, f"{address}/names", attendee_names="required", names_hours_before="24")
+    await _edit_form(visitor, f"{address}/names", attendee_names="required", names_hours_before="1 day")
+    form = visitor.form(address)
+    assert (form["hours_1"], form["hours_2"], form["cancel_hours_before"]) == ("14 days", "2 days", "0")
+    assert [each.hours_before for each in conditions.refund_windows] == [336, 48]
     event = (await find_events(office.context.database, [desk.event.event_id]))[desk.event.event_id]
     assert (event.attendee_names, event.names_hours_before) == ("required", 24)
     assert f'href="{desk.address}/door#settings"' in visitor.text, "times at the door have one page"
@@ -423,7 +434,7 @@ async def test_at_the_door_nobody_sees_codes_prices_or_terms(office: BoxOffice, 
     desk = await open_desk(office, "door")
     await desk.visitor.read(f"{desk.address}/{tab}")
     assert desk.visitor.status == 403
-    assert f"/{tab}" not in await desk.visitor.read(desk.address)
+    assert f"{desk.address}/{tab}" not in await desk.visitor.read(desk.address)
 
 
 @pytest.mark.parametrize("tab", ["edit", "tickets", "tickets/new", "codes", "terms", "copy", "cancel"])

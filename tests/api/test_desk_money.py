@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -16,6 +17,7 @@ from evently.kit.money import Money
 from evently.organizing import NewPool, NewTicketType, SaleTerms, Tax
 from evently.sales.reads import prove
 from evently.sales.terms import Conditions, Fees
+from evently.web.pages.organize.money import signed
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.desk import address_of, home_of
 from tests.support.visitor import Visitor
@@ -126,6 +128,15 @@ async def test_the_pages(office: BoxOffice) -> None:
     text = await visitor.read(f"{address_of(event)}/money")
     assert visitor.heading() == "Money"
     assert "Tax at 19 %" in text
+    net, gross = statement.sums.net_minor, statement.sums.gross_minor - statement.sums.struck_minor
+    (paid,) = await read_money(office.context.database, event.event_id)
+    shown = dict(re.findall(r"<dt>(?:<b>)?([^<]*?)(?:</b>)?</dt><dd>(?:<b>)?([^<]*?)(?:</b>)?</dd>", text))
+    assert shown["Sold"] == signed(gross, "EUR")
+    assert shown["Left for you"] == signed(net, "EUR")
+    assert shown["Paid online"] == signed(paid.captured_minor, "EUR")
+    assert shown["Due at the door"] == signed(paid.at_door_minor, "EUR")
+    assert text.index("Left for you") < text.index("Due at the door") < text.index("From gross to net")
+    assert "pays nothing out" in text
     await visitor.read(f"{home_of(office)}/money")
     assert "<b>&amp;" not in visitor.text
     assert "&lt;b&gt;" in visitor.text

@@ -14,6 +14,7 @@ import pytest
 from evently.kit.ids import show_id
 from tests.support.box_office import HALL, BoxOffice, open_box_office
 from tests.support.desk import home_of
+from tests.support.forms import form_of
 from tests.support.visitor import Visitor
 
 PLAN: dict[str, Any] = {
@@ -84,27 +85,30 @@ async def test_a_venue_is_made_and_changed(office: BoxOffice, visitor: Visitor) 
     assert visitor.status == 422
     assert visitor.text.count('aria-invalid="true"') == 2
     assert visitor.form(where)["city"] == "Köln"
-    await visitor.submit(where, name="Rheinhalle <1>", time_zone="Europe/Berlin")
+    await visitor.submit(where, name="Rheinhalle <1>", country="DE", time_zone="Europe/Berlin")
     assert visitor.heading() == "Rheinhalle <1>"
     venue = visitor.path
-    await visitor.submit(venue, name="Rheinhalle")
+    chosen = form_of(visitor.text, venue)
+    assert chosen["country"] == "DE", "a list, as on the form of an event"
+    chosen = {name: chosen[name] for name in ("country", "time_zone")}
+    await visitor.submit(venue, name="Rheinhalle", **chosen)
     assert "The venue was changed." in visitor.text
     other = Visitor(office, await office.as_member("manager"))
     office.context.accounts.roles.forget(office.venue.organizer_id)
     await other.read(venue)
-    await other.submit(venue, name="Mine", country="de", version="1")
+    await other.submit(venue, name="Mine", version="1", **chosen)
     assert other.status == 412
     assert other.heading() == "Another editor was first"
     assert '<span dir="auto">Member</span> changed this at <time' in other.text
     assert _differences(other) == [("Name", "Mine", "Rheinhalle")]
     unchanged = "SELECT name FROM venues WHERE version = 2"
     assert await office.context.database.fetch_value(unchanged) == "Rheinhalle"
-    await other.submit(venue)
+    await other.submit(venue, **chosen)
     assert other.heading() == "Mine"
-    await visitor.submit(venue, name="Also mine", version="2")
+    await visitor.submit(venue, name="Also mine", version="2", **chosen)
     assert "Member" in visitor.text
     await office.context.database.fetch("UPDATE venues SET changed_at = NULL, changed_by = NULL")
-    await visitor.submit(venue, name="Also mine", version="2")
+    await visitor.submit(venue, name="Also mine", version="2", **chosen)
     assert "While you were editing, this was changed." in visitor.text, "before it was written down"
 
 
@@ -112,7 +116,7 @@ async def test_what_another_time_zone_moves_is_said_before(office: BoxOffice, vi
     event = await office.open_event(starts_in=timedelta(days=20))
     venue = f"/organize/venues/{show_id('ven', office.venue.venue_id)}"
     await visitor.read(venue)
-    form = visitor.form(venue)
+    form = form_of(visitor.text, venue)
     await visitor.send(venue, form | {"time_zone": "America/New_York"})
     assert visitor.status == 409
     assert "1 event would move" in visitor.text

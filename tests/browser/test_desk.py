@@ -174,7 +174,7 @@ async def test_from_an_empty_account_to_a_published_event_with_a_code_by_keyboar
         await expect(page.locator(".checklist .done")).to_have_count(2)
         await tab_to(page, "Publish it")
         await page.keyboard.press("Enter")
-        await expect(page.get_by_role("status")).to_contain_text("It is published.")
+        await expect(page.get_by_role("status").first).to_contain_text("It is published.")
         await follow(page, "Promo codes", "Promo codes")
         await tab_to(page, "code")
         await press(page, "spring")

@@ -113,8 +113,8 @@ def lines_of(statement: Statement) -> list[Line]:
         for each in statement.taxes
     ]
     return [
-        Line("online", "Booked, to be paid online", sums.online_minor),
-        Line("door", "Booked, to be paid at the door", sums.door_minor),
+        Line("online", "Booked, with payment online", sums.online_minor),
+        Line("door", "Booked, with payment at the door", sums.door_minor),
         Line("gross", "Gross", sums.gross_minor, strong=True),
         Line("online_struck", "Cancelled before it was paid, online", -sums.online_struck_minor),
         Line("door_struck", "Cancelled before it was paid, at the door", -sums.door_struck_minor),

@@ -1,4 +1,4 @@
-// A button that copies a secret which is shown once. Without script, the field is there to be copied by hand.
+// A button that copies a link, or a secret which is shown once. Without script, the field is there to be copied by hand.
 
 for (const button of document.querySelectorAll("button[data-copy]")) {
   const input = document.getElementById(button.dataset.copy);

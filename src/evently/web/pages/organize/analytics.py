@@ -21,6 +21,7 @@ from evently.web.edge.auth import organizer, policy
 from evently.web.edge.context import Response
 from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages.organize.desk import FIGURES, Desk, open_event, render_desk
+from evently.web.pages.organize.links import draw_link, short_link
 from evently.web.pages.rendering import show
 from evently.web.services import Request
 
@@ -103,7 +104,8 @@ async def show_analytics(request: Request, event_id: FromPath[EventId]) -> Respo
         at_once=conversion.at_once.confirmed,
         sources=[_source(each, types.currency) for each in sources],
         hall=await _hall(request, event_id),
-        link=f"{request.context.options.public_url or ''}/events/",
+        link=(link := short_link(request, event_id, "poster")),
+        qr=draw_link(link),
     )
 
 

@@ -28,6 +28,7 @@ from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
 from evently.web.pages.browsing import event_address as buyers_address
 from evently.web.pages.organize.desk import MANAGERS, MEMBERS, event_address, open_event, render_desk
+from evently.web.pages.organize.links import draw_link, short_link, site_address
 from evently.web.pages.organize.live import data_of, read_panel
 from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
@@ -57,7 +58,7 @@ class Step(NamedTuple):
 
 _DONE: Final = {
     "made": "The draft is made. Here is what it needs before you publish it.",
-    "published": "It is published. Buyers find it under the address below.",
+    "published": "It is published. Buyers find it under this address.",
 }
 _MENDED_AT: Final[dict[Refusal, tuple[str, str]]] = {
     CatalogueRefusal.STARTED_ALREADY: ("edit", "Change the time"),
@@ -117,7 +118,8 @@ async def _page(request: Request, event_id: UUID, *, done: str = "", refused: st
         places=places_of(sale),
         state=state,
         types=_types(sale, now),
-        address=buyers_address(desk.event),
+        link=f"{site_address(request)}{buyers_address(desk.event)}",
+        qr=draw_link(short_link(request, event_id)),
         now=now,
         evening=(evening := await read_panel(request, desk) if desk.manages and not is_draft else None),
         evening_data=None if evening is None else data_of(evening.now),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, NamedTuple
 
+from evently.analytics.details import EventMoney, read_money
 from evently.analytics.statements import EventTitle, Statement, list_months
 from evently.kit.ids import EventId, OrganizerId
 from evently.kit.money import Money
@@ -44,9 +45,10 @@ class Row(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The statement of one currency: its lines, and gross and net of each event."""
+    """The statement of one currency: what it comes to, its lines, and gross and net of each event."""
 
     currency: str
+    summary: list[Row]
     lines: list[Row]
     events: list[tuple[EventTitle, str, str]]
 
@@ -138,11 +140,15 @@ def _of_event(desk: Desk, month: str) -> Asked:
 async def _render(request: Request, desk: Desk, asked: Asked, address: str) -> Response[str]:
     database = request.context.database
     found = await statements.read(database, asked)
+    # What was paid is known of all time: a payment may be in another month than its booking
+    now = desk.event is not None and asked.month is None
+    paid = await read_money(database, desk.event.event_id) if now and desk.event is not None else []
+    by_currency = {each.currency: each for each in paid}
     return render_desk(
         request,
         desk,
         "money.html",
-        parts=[_part(asked, each) for each in found],
+        parts=[_part(asked, each, by_currency.get(each.currency)) for each in found],
         months=await list_months(database, [each.event_id for each in asked.events], asked.zone),
         month=asked.month_name,
         zone=asked.zone,
@@ -151,16 +157,35 @@ async def _render(request: Request, desk: Desk, asked: Asked, address: str) -> R
     )
 
 
-def _part(asked: Asked, statement: Statement) -> Part:
+def _part(asked: Asked, statement: Statement, paid: EventMoney | None) -> Part:
     currency = statement.currency
     return Part(
         currency,
+        _summary(statement, paid),
         [Row(each.name, signed(each.amount_minor, currency), each.strong) for each in lines_of(statement)],
         [
             (event, signed(gross, currency), signed(net, currency))
             for event, gross, net in events_of(asked, statement)
         ],
     )
+
+
+def _summary(statement: Statement, paid: EventMoney | None) -> list[Row]:
+    """Return what an organizer asks first: what was sold, what is left of it, and where that money is."""
+    sums, currency = statement.sums, statement.currency
+    rows = [
+        ("Sold", sums.gross_minor - sums.struck_minor, True),
+        ("Paid back, or to be", -sums.refunded_minor, False),
+        ("Taxes", -sums.tax_minor, False),
+        ("Fees", -sums.fees_minor, False),
+        ("Left for you", sums.net_minor, True),
+    ]
+    if paid is not None:
+        rows.append(("Paid online", paid.captured_minor, False))
+        if paid.uncaptured_minor:
+            rows.append(("Reserved online, not yet taken", paid.uncaptured_minor, False))
+        rows.append(("Due at the door", paid.at_door_minor, False))
+    return [Row(name, signed(amount_minor, currency), strong) for name, amount_minor, strong in rows]
 
 
 async def _save_csv(request: Request, asked: Asked) -> Response[bytes]:

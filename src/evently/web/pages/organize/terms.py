@@ -19,7 +19,7 @@ from evently.web.pages import words
 from evently.web.pages.forms import Form, FormError, read_form
 from evently.web.pages.organize.desk import MANAGERS, Desk, open_event, render_desk
 from evently.web.pages.organize.saving import SAVED, save, show_stale
-from evently.web.pages.organize.typed import Typed, same_version, show_share
+from evently.web.pages.organize.typed import Typed, same_version, show_hours, show_share
 from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
 
@@ -40,15 +40,15 @@ _LABELS: Final = {
     "fee_share": "Fee in percent",
     "fee_paid_by": "Who pays the fee",
     "fee_kept": "The fee is kept",
-    **{f"hours_{number}": f"Refund {number}: hours before" for number in range(1, _WINDOWS + 1)},
+    **{f"hours_{number}": f"Refund {number}: until how long before" for number in range(1, _WINDOWS + 1)},
     **{f"share_{number}": f"Refund {number}: percent" for number in range(1, _WINDOWS + 1)},
-    "cancel_hours_before": "Cancelling ends, hours before",
+    "cancel_hours_before": "Cancelling ends, before the start",
     "give_back_days": "Days to give back after a move",
     "holds_per_buyer_max": "Unpaid bookings of one buyer",
     "held_units_per_buyer_max": "Tickets in them",
     "orphans_forbidden": "No single seats left over",
 }
-_NAMES_LABELS: Final = {"attendee_names": "Names on tickets", "names_hours_before": "Hours before the start"}
+_NAMES_LABELS: Final = {"attendee_names": "Names on tickets", "names_hours_before": "Fixed, before the start"}
 _FIELDS: Final = {
     "/payment": "payment",
     "/hold_seconds": "hold_minutes",
@@ -106,7 +106,7 @@ async def change_names(request: Request, event_id: FromPath[EventId]) -> Respons
     desk = await open_event(request, event_id)
     typed = Typed(form)
     chosen: Any = form.text("attendee_names") if form.text("attendee_names") in NAMES else "optional"
-    changes = EventChanges(attendee_names=chosen, names_hours_before=typed.number("names_hours_before") or 0)
+    changes = EventChanges(attendee_names=chosen, names_hours_before=typed.hours("names_hours_before") or 0)
 
     async def change(tx: Connection) -> Edited:
         return await organizing.change_event(tx, event_id, changes, now, same_version(form))
@@ -144,7 +144,7 @@ def _read(typed: Typed, sale: Sale) -> dict[str, Any]:
         "payment": payment,
         "fees": FeesChanges(fixed=fixed, basis_points=typed.share("fee_share") or 0, paid_by=paid_by),
         "fee_kept": form.text("fee_kept") == "yes",
-        "cancel_hours_before": typed.number("cancel_hours_before") or 0,
+        "cancel_hours_before": typed.hours("cancel_hours_before") or 0,
         "give_back_days": typed.number("give_back_days") or 0,
         "orphans_forbidden": form.text("orphans_forbidden") == "yes",
     }
@@ -169,11 +169,11 @@ def _read_windows(typed: Typed) -> tuple[RefundWindow, ...]:
     """Return the refund windows that were typed; a row without hours and percent does not count."""
     windows = []
     for number in range(1, _WINDOWS + 1):
-        hours, share = typed.number(f"hours_{number}"), typed.share(f"share_{number}")
+        hours, share = typed.hours(f"hours_{number}"), typed.share(f"share_{number}")
         if not typed.form.text(f"hours_{number}") and not typed.form.text(f"share_{number}"):
             continue
         if hours is None:
-            typed.wrong(f"hours_{number}", "Enter until how many hours before the start.")
+            typed.wrong(f"hours_{number}", "Enter until how long before the start, such as 14 days.")
         if share is None:
             typed.wrong(f"share_{number}", "Enter how many percent are paid back.")
         windows.append(RefundWindow(hours or 0, share or 0))
@@ -191,7 +191,7 @@ def _values_of(conditions: Conditions, currency: str) -> dict[str, str]:
         "fee_share": show_share(fees.basis_points) if fees.basis_points else "",
         "fee_paid_by": fees.paid_by,
         "fee_kept": "yes" if conditions.fee_kept else "",
-        "cancel_hours_before": str(conditions.cancel_hours_before),
+        "cancel_hours_before": show_hours(conditions.cancel_hours_before),
         "give_back_days": str(conditions.give_back_days),
         "holds_per_buyer_max": str(conditions.holds_per_buyer_max),
         "held_units_per_buyer_max": str(conditions.held_units_per_buyer_max),
@@ -199,7 +199,7 @@ def _values_of(conditions: Conditions, currency: str) -> dict[str, str]:
     }
     for number in range(1, _WINDOWS + 1):
         window = conditions.refund_windows[number - 1 : number]
-        values[f"hours_{number}"] = str(window[0].hours_before) if window else ""
+        values[f"hours_{number}"] = show_hours(window[0].hours_before) if window else ""
         values[f"share_{number}"] = show_share(window[0].basis_points) if window else ""
     return values
 
@@ -212,7 +212,7 @@ def _names_of(desk: Desk) -> dict[str, str]:
     assert desk.event is not None, "only pages of an event have one"
     return {
         "attendee_names": desk.event.attendee_names,
-        "names_hours_before": str(desk.event.names_hours_before),
+        "names_hours_before": show_hours(desk.event.names_hours_before),
     }
 
 

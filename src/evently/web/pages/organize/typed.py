@@ -30,6 +30,8 @@ _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _SEPARATOR: Final = re.compile(r"(?<=\d)[ ,.'\u00a0\u202f](?=\d{3}\b)")
 _HOURS: Final = 24
 _MINUTES: Final = 60
+_SPAN: Final = re.compile(r"([0-9]{1,6})\s*(h|hours?|d|days?|w|weeks?)?", re.IGNORECASE)
+_HOURS_OF: Final = {"h": 1, "d": _HOURS, "w": 7 * _HOURS}
 _NOON: Final = 12
 _VERSION_MAX: Final = 12  # digits
 
@@ -124,6 +126,17 @@ class Typed:
             return None
         return int(typed)
 
+    def hours(self, field: str) -> int | None:
+        """Return hours, typed as `36`, `36 hours`, `14 days` or `2 weeks`; None if nothing, or no time."""
+        typed = self.form.text(field)
+        if not typed:
+            return None
+        found = _SPAN.fullmatch(typed)
+        if found is None:
+            self.wrong(field, "Enter days or hours, such as 14 days or 36 hours.")
+            return None
+        return int(found[1]) * _HOURS_OF[(found[2] or "h")[0].lower()]
+
     def share(self, field: str) -> int | None:
         """Return a percentage in basis points; None if nothing was typed, or none."""
         typed = self.form.text(field)
@@ -160,6 +173,15 @@ def read_amount(typed: str, currency: str) -> Money | None:
         return None
     minor = int(found[1]) * 10**decimals + int(rest.ljust(decimals, "0") or 0)
     return Money(minor, currency) if minor <= AMOUNT_MINOR_MAX else None
+
+
+def show_hours(hours: int) -> str:
+    """Return hours as they are typed: `14 days`, `36 hours`; `0` alone."""
+    if hours == 0:
+        return "0"
+    number, unit = divmod(hours, _HOURS)
+    number, unit_name = (number, "day") if unit == 0 else (hours, "hour")
+    return f"{number} {unit_name}" if number == 1 else f"{number} {unit_name}s"
 
 
 def show_share(basis_points: int) -> str:

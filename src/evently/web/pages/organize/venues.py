@@ -35,7 +35,7 @@ _SHOWN_MAX: Final = 50  # venues on a page
 _MAPS_MAX: Final = 100  # of a venue: nobody has more
 _LABELS: Final = {
     "name": "Name",
-    "address": "Street and number",
+    "address": "Street and number, postal code",
     "city": "City",
     "country": "Country",
     "time_zone": "Time zone",
@@ -154,6 +154,7 @@ async def _list(
         here_address=f"{organizer_address(organizer_id)}/venues",
         form=form,
         errors=errors,
+        countries=_countries(),
         time_zones=_time_zones(),
     )
 
@@ -188,6 +189,7 @@ async def _show(
             )
             for each in maps.data
         ],
+        countries=_countries(),
         time_zones=_time_zones(),
     )
 
@@ -234,9 +236,15 @@ def _check_version(form: Form, version: int) -> None:
         )
 
 
-def _time_zones() -> list[str]:
-    """Return the time zones of places, for the suggestions of the field."""
-    return sorted(each for each in available_timezones() if "/" in each and not each.startswith("Etc/"))
+def _countries() -> list[tuple[str, str]]:
+    """Return the countries to choose from, by name."""
+    return [("", "Choose"), *sorted(catalogue.countries().items(), key=lambda each: each[1])]
+
+
+def _time_zones() -> dict[str, str]:
+    """Return the time zones of places to choose from."""
+    zones = sorted(each for each in available_timezones() if "/" in each and not each.startswith("Etc/"))
+    return {"": "Choose"} | {zone: zone.replace("_", " ") for zone in zones}
 
 
 routes: Final = [show_venues, add_venue, show_venue, change_venue]
