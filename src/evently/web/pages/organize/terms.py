@@ -106,7 +106,7 @@ async def change_names(request: Request, event_id: FromPath[EventId]) -> Respons
     desk = await open_event(request, event_id)
     typed = Typed(form)
     chosen: Any = form.text("attendee_names") if form.text("attendee_names") in NAMES else "optional"
-    changes = EventChanges(attendee_names=chosen, names_hours_before=typed.hours("names_hours_before") or 0)
+    changes = EventChanges(attendee_names=chosen, names_hours_before=typed.span("names_hours_before") or 0)
 
     async def change(tx: Connection) -> Edited:
         return await organizing.change_event(tx, event_id, changes, now, same_version(form))
@@ -144,7 +144,7 @@ def _read(typed: Typed, sale: Sale) -> dict[str, Any]:
         "payment": payment,
         "fees": FeesChanges(fixed=fixed, basis_points=typed.share("fee_share") or 0, paid_by=paid_by),
         "fee_kept": form.text("fee_kept") == "yes",
-        "cancel_hours_before": typed.hours("cancel_hours_before") or 0,
+        "cancel_hours_before": typed.span("cancel_hours_before") or 0,
         "give_back_days": typed.number("give_back_days") or 0,
         "orphans_forbidden": form.text("orphans_forbidden") == "yes",
     }
@@ -169,7 +169,7 @@ def _read_windows(typed: Typed) -> tuple[RefundWindow, ...]:
     """Return the refund windows that were typed; a row without hours and percent does not count."""
     windows = []
     for number in range(1, _WINDOWS + 1):
-        hours, share = typed.hours(f"hours_{number}"), typed.share(f"share_{number}")
+        hours, share = typed.span(f"hours_{number}"), typed.share(f"share_{number}")
         if not typed.form.text(f"hours_{number}") and not typed.form.text(f"share_{number}"):
             continue
         if hours is None:

@@ -126,7 +126,7 @@ class Typed:
             return None
         return int(typed)
 
-    def hours(self, field: str) -> int | None:
+    def span(self, field: str) -> int | None:
         """Return hours, typed as `36`, `36 hours`, `14 days` or `2 weeks`; None if nothing, or no time."""
         typed = self.form.text(field)
         if not typed:
