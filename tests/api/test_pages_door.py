@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from evently.checkin import read_list
 from evently.kit.ids import show_id
 from tests.api.test_checkin import Door, open_door
 from tests.api.test_tickets import as_named_buyer
@@ -105,6 +107,76 @@ async def test_a_check_in_is_undone_with_a_reason(office: BoxOffice) -> None:
     assert member.status == 422
     await member.send(undo, {"scan_id": "0b7c8e0e-3f0e-4d0a-9a7e-2f1f6d6a8c11", "reason": "x"})
     assert member.status == 404
+
+
+async def test_what_was_let_in_can_be_undone_after_a_reload_and_where_it_is_found(office: BoxOffice) -> None:
+    door = await open_door(office, 2)
+    phone, _ = await enrol(office, door)
+    member = Visitor(office, door.guard)
+    undo = f"{address(door)}/undone"
+    for visitor, number in ((member, 0), (phone, 1)):
+        await visitor.read(address(door))
+        await visitor.submit(address(door), code=door.tickets[number]["code"])
+    await member.read(address(door))
+    assert "Scanned here" in member.text
+    assert "Ada Lovelace" in member.text
+    assert len(re.findall("Undo the check-in", member.text)) == 1, "what others let in is theirs"
+    kept = await phone.read(address(door))
+    assert len(re.findall("Undo the check-in", kept)) == 1
+    assert "Ada Lovelace" not in kept, "the phone keeps this page, and may keep no names"
+    own = (await phone.client.get(f"{address(door)}/own")).json()["scans"]
+    assert [(each["name"], each["undone"], each["undoable"]) for each in own] == [
+        ("Ada Lovelace", False, True)
+    ]
+    found = await member.read(f"{address(door)}?q=lovelace")
+    assert found.count("is inside") == 2
+    assert len(re.findall(r'<form method="post" action="[^"]*" hidden>', found)) == 2, "only Undo is offered"
+    assert "<b data-inside>2</b>" in found
+    said = await member.submit(undo, reason="another guest")
+    assert "is undone" in said
+    assert "<b data-inside>1</b>" in said, "counted at once"
+    assert "Undone" in await member.read(address(door))
+    refused = await phone.client.get(f"{address(door)}/own", headers={"cookie": "evently-door=none"})
+    assert refused.status_code == 401 or "scans" not in refused.text
+
+
+async def test_the_door_sees_the_answers_that_the_organizer_shows_there(office: BoxOffice) -> None:
+    event, buyer = await office.open_event(), await as_named_buyer(office, "Ada Lovelace")
+    manager = await office.as_member("manager")
+    path = f"/v1/events/{show_id('evt', event.event_id)}"
+    shown = {"kind": "text", "label": "What do you eat?", "asked_per": "ticket", "at_door": True}
+    asked = [
+        (await office.post(f"{path}/questions", manager, **body)).json()["id"]
+        for body in (shown, {"kind": "text", "label": "Phone", "asked_per": "booking"})
+    ]
+    booking = (await office.book(event, buyer, 3)).json()
+    meals = ("Vegan <b>", "Fish", "Soup\nand bread")
+    given = [
+        {"question_id": asked[0], "ticket_id": ticket["id"], "answer": meal}
+        for ticket, meal in zip(booking["tickets"], meals, strict=True)
+    ] + [{"question_id": asked[1], "answer": "0171"}]
+    sent = await office.client.patch(
+        f"/v1/bookings/{booking['id']}/answers", json={"answers": given}, headers=buyer
+    )
+    assert sent.status_code == 200, sent.text
+    door = Door(office, event, booking["tickets"], await office.as_member("door"))
+    member = Visitor(office, door.guard)
+    await member.read(address(door))
+    typed = await member.submit(address(door), code=door.tickets[0]["code"])
+    assert "What do you eat? Vegan &lt;b&gt;" in typed
+    assert "0171" not in typed
+    let_in = await member.send(address(door), {"ticket_id": door.tickets[1]["id"]})
+    assert "What do you eat? Fish" in let_in
+    listed = (await member.client.get(f"{address(door)}/list")).json()
+    assert json.loads(listed["signed"])["answers"] is None, "phones keep neither names nor answers"
+    await door.allow(names_offline=True)
+    content = await read_list(office.context.database, event.event_id, office.context.clock())
+    assert content.answers is not None
+    assert sorted(content.answers) == [
+        "What do you eat? Fish",
+        "What do you eat? Soup and bread",
+        "What do you eat? Vegan <b>",
+    ]
 
 
 async def test_a_guest_without_a_code_is_found_by_name(office: BoxOffice) -> None:

@@ -182,6 +182,67 @@ async def test_a_mistake_is_undone_with_a_reason(
     assert await results_of(door) == ["accepted", "accepted"]
 
 
+async def test_what_was_let_in_can_be_undone_after_a_reload_and_counts_at_once(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    door = await open_door(office, 2)
+    async with opened(browser, server) as page:
+        await enrol(office, door, page)
+        for number in (0, 1):
+            await type_code(page, door.tickets[number]["code"])
+            await expect(answer(page)).to_have_attribute("data-result", "accepted")
+        await expect(answer(page)).to_be_hidden()
+        await page.reload()
+        await ready(page)
+        undo = page.locator("[data-scans]").get_by_role("button", name="Undo Ada")
+        await expect(undo).to_have_count(2)
+        await expect(page.locator("[data-inside]")).to_have_text("2")
+        await undo.first.click()
+        await page.get_by_label("Why").fill("her friend's ticket")
+        await page.locator("[data-undo]").get_by_role("button", name="Undo").click()
+        await expect(page.locator("[data-undo-box]")).to_be_hidden()
+        assert await page.locator("[data-inside]").text_content() == "1", "at once"
+        await page.get_by_label("Name, seat or reference").fill("lovelace")
+        await page.get_by_role("button", name="Find").click()
+        await ready(page)
+        found = page.locator("[data-found]", has_text="is inside")
+        await expect(found).to_have_count(1)
+        await expect(found.get_by_role("button", name="Let in")).to_be_hidden()
+        await found.locator("summary").click()
+        await found.get_by_label("Why").fill("another guest")
+        await found.get_by_role("button", name="Undo the check-in").click()
+        await expect(page.locator("[data-found]", has_text="check-in undone")).to_have_count(1)
+        assert await page.locator("[data-inside]").text_content() == "0", "at once"
+        await expect(page.get_by_role("button", name="Let in Ada")).to_have_count(2)
+        await page.context.set_offline(True)
+        await expect(page.locator("[data-scans] li", has_text="Undone")).to_have_count(2)
+    assert await results_of(door) == ["accepted", "accepted"]
+
+
+async def test_the_answers_for_the_door_are_shown_with_and_without_a_network(
+    office: BoxOffice, server: Serving, browser: Browser
+) -> None:
+    event, buyer = await office.open_event(), await as_named_buyer(office, "Ada Lovelace")
+    manager = await office.as_member("manager")
+    office.context.accounts.roles.forget(office.venue.organizer_id)
+    questions = f"/v1/events/{show_id('evt', event.event_id)}/questions"
+    body = {"kind": "text", "label": "Help needed", "asked_per": "booking", "at_door": True}
+    question = (await office.post(questions, manager, **body)).json()["id"]
+    booking = (await office.book(event, buyer, 2)).json()
+    given = {"answers": [{"question_id": question, "answer": "Wheelchair"}]}
+    await office.client.patch(f"/v1/bookings/{booking['id']}/answers", json=given, headers=buyer)
+    door = Door(office, event, booking["tickets"], await office.as_member("door"))
+    await door.allow(names_offline=True)
+    async with opened(browser, server) as page:
+        await enrol(office, door, page)
+        await type_code(page, door.tickets[0]["code"])
+        await expect(answer(page)).to_contain_text("Help needed: Wheelchair")
+        await page.keyboard.press("Escape")
+        await page.context.set_offline(True)
+        await answered_offline(page, door.tickets[1]["code"], "accepted")
+        await expect(answer(page)).to_contain_text("Help needed: Wheelchair")
+
+
 async def test_a_door_without_a_network_goes_on_and_merges(
     office: BoxOffice, server: Serving, browser: Browser
 ) -> None:

@@ -4,6 +4,8 @@
     scan_tickets                  scans, decided under the lock of the sale; a repeated scan is harmless
     undo_scan                     a check-in was a mistake
     DoorReader                    what scans need to read, for all requests of a process together
+    list_own_scans                what a device or a person has let in, to undo it
+    find_check_ins                when and where tickets were used
     list_scans, find_tickets      what happened at the door, newest first; tickets by a name or a reference
     count_check_ins, count_door   how many are inside; what happened by gate and by minute
     read_list, ListSigner         the signed list with which a device decides without a network
@@ -42,16 +44,19 @@ from evently.checkin.scans import (
     Counts,
     Gate,
     Holder,
+    OwnScan,
     RecordedScan,
     VoidCode,
     VoidCodeReason,
     count_check_ins,
+    find_check_ins,
     find_holders,
     find_last_edit,
     find_scanned_by,
     find_settings,
     find_tickets,
     find_void_codes,
+    list_own_scans,
     list_scans,
     put_settings,
     scan_tickets,
@@ -79,6 +84,7 @@ __all__ = [
     "ListSigner",
     "MinuteCount",
     "NewScanner",
+    "OwnScan",
     "RecordedScan",
     "Scanner",
     "SignedList",
@@ -90,6 +96,7 @@ __all__ = [
     "create_scanner",
     "digest_code",
     "enrol_scanner",
+    "find_check_ins",
     "find_enrolment",
     "find_holders",
     "find_last_edit",
@@ -99,6 +106,7 @@ __all__ = [
     "find_tickets",
     "find_void_codes",
     "forget_event",
+    "list_own_scans",
     "list_scanners",
     "list_scans",
     "put_settings",

@@ -50,7 +50,8 @@ class TicketList(msgspec.Struct, frozen=True):
     """The text that is signed. `tickets` are the entries in base64.
 
     `names` and `seats` are in the order of the entries; null: the organizer does not allow names there, or
-    nobody has a seat.
+    nobody has a seat. `answers`: what people at the door see of the answers to questions, a line for each;
+    null: there is none, or the organizer does not allow names.
     """
 
     event_id: str
@@ -65,6 +66,7 @@ class TicketList(msgspec.Struct, frozen=True):
     tickets: str
     seats: list[str] | None
     names: list[str] | None
+    answers: list[str] | None
 
 
 class SignedList(msgspec.Struct, frozen=True):
@@ -133,6 +135,7 @@ async def read_list(database: Database, event_id: UUID, now: datetime) -> Ticket
         base64.b64encode(row["entries"]).decode(),
         row["seats"],
         row["names"],
+        row["answers"],
     )
 
 

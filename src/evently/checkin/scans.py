@@ -33,6 +33,8 @@ CODE_CHARACTERS_MAX: Final = 2_000  # a QR code that is no ticket may hold anyth
 REASON_CHARACTERS_MAX: Final = 200
 REFERENCE_BYTES: Final = 5  # of a booking's id, its last ones (kit/ids.py)
 TICKETS_MAX: Final = 20  # found by a name: a person at the door looks at no more
+OWN_SCANS_MAX: Final = 20
+SCANS_LOOKED_AT: Final = 2_000  # of all devices: a page of a phone reads no more
 
 GateName = Annotated[str, text(80, "West gate")]
 VoidCodeReason: TypeAlias = Literal["passed_on", "moved", "changed"]
@@ -94,10 +96,21 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class FoundTicket(msgspec.Struct, frozen=True):
-    """A ticket that was looked for by a name. `inside` is null when it was not used."""
+    """A ticket that was looked for by a name. `inside` is null when it was not used; then `scan_id`, too.
+
+    `scan_id`: its last accepted scan.
+    """
 
     holder: Holder
     inside: bool | None
+    scan_id: UUID | None
+
+
+class OwnScan(msgspec.Struct, frozen=True):
+    """A check-in by the person or device that asks. `undoable`: nothing has happened to its ticket since."""
+
+    scan: Scan
+    undoable: bool
 
 
 class VoidCode(msgspec.Struct, frozen=True):
@@ -338,6 +351,29 @@ def _recorded(*values: Any) -> RecordedScan:
     return RecordedScan(Scan(*own), None if before[0] is None else Scan(*before))
 
 
+async def list_own_scans(database: Database, event_id: UUID, scanned_by: UUID) -> list[OwnScan]:
+    """Return the last check-ins that a person or a device made at a door, the newest first.
+
+    At most OWN_SCANS_MAX, among the newest SCANS_LOOKED_AT scans of the event.
+    """
+    rows = await database.fetch(
+        *sql.list_own_scans(
+            event_id=event_id, scanned_by=scanned_by, looked_at=SCANS_LOOKED_AT, limit=OWN_SCANS_MAX
+        )
+    )
+    found = [(Scan(*values), is_last) for *values, is_last in (row.values() for row in rows)]
+    return [OwnScan(scan, is_last and scan.undone_at is None) for scan, is_last in found]
+
+
+async def find_check_ins(database: Database, event_id: UUID, ticket_ids: Sequence[UUID]) -> dict[UUID, Scan]:
+    """Return the last accepted scans of these tickets, by ticket; a ticket that was not used is absent."""
+    if not ticket_ids:
+        return {}
+    rows = await database.fetch(*sql.find_check_ins(event_id=event_id, ticket_ids=list(ticket_ids)))
+    scans = [Scan(*row.values()) for row in rows]
+    return {scan.ticket_id: scan for scan in scans if scan.ticket_id is not None}
+
+
 async def find_scanned_by(database: Database, scans: Iterable[Scan | None]) -> dict[UUID, str]:
     """Return the names of the people and devices that scanned, by their ids."""
     ids = {scan.scanned_by for scan in scans if scan is not None}
@@ -363,7 +399,7 @@ async def find_tickets(database: Database, event_id: UUID, words: str) -> list[F
         )
     )
     holders = await find_holders(database, event_id, [row["ticket_id"] for row in rows])
-    return [FoundTicket(holders[row["ticket_id"]], row["inside"]) for row in rows]
+    return [FoundTicket(holders[row["ticket_id"]], row["inside"], row["scan_id"]) for row in rows]
 
 
 async def count_check_ins(database: Database, event_id: UUID) -> Counts:

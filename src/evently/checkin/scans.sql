@@ -108,6 +108,29 @@ WHERE
 ORDER BY scans.received_at DESC, scans.scan_id DESC
 LIMIT :limit;
 
+-- name: list_own_scans
+-- The check-ins that a person or a device made, the newest first, among the newest scans of an event. Only the
+-- last scan of a ticket can be undone.
+SELECT {latest.scan}, coalesce(check_ins.scan_id = latest.scan_id, FALSE) AS is_last
+FROM (
+    SELECT {scan}
+    FROM scans
+    WHERE event_id = :event_id
+    ORDER BY received_at DESC, scan_id DESC
+    LIMIT :looked_at
+) AS latest
+LEFT JOIN check_ins ON check_ins.event_id = :event_id AND check_ins.ticket_id = latest.ticket_id
+WHERE latest.scanned_by = :scanned_by AND latest.result = 'accepted' AND latest.direction = 'in'
+ORDER BY latest.received_at DESC, latest.scan_id DESC
+LIMIT :limit;
+
+-- name: find_check_ins
+-- The last accepted scans of some tickets.
+SELECT {scans.scan}
+FROM check_ins
+INNER JOIN scans ON scans.event_id = check_ins.event_id AND scans.scan_id = check_ins.scan_id
+WHERE check_ins.event_id = :event_id AND check_ins.ticket_id = ANY(:ticket_ids::uuid[]);
+
 -- name: find_scanned_by
 -- The names of people and of devices that scanned.
 SELECT person_id AS id, name
@@ -128,7 +151,7 @@ WHERE event_id = :event_id AND ticket_id = ANY(:ticket_ids::uuid[]);
 
 -- name: find_tickets
 -- Tickets whose names or seats contain some words, or whose booking has a reference; by name.
-SELECT tickets.ticket_id, check_ins.inside
+SELECT tickets.ticket_id, check_ins.inside, check_ins.scan_id
 FROM tickets
 INNER JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
 LEFT JOIN check_ins ON check_ins.event_id = tickets.event_id AND check_ins.ticket_id = tickets.ticket_id

@@ -33,14 +33,20 @@ class QuestionReader:
 
     async def of_event(self, event_id: UUID) -> list[Question]:
         """Return the questions of an event in their order, without retired ones."""
-        return await self._memory.get(event_id, partial(self._read, event_id))
+        asked = await self._memory.get(event_id, partial(self._read, event_id))
+        return [each for each in asked if not each.retired]
+
+    async def any_at_door(self, event_id: UUID) -> bool:
+        """Return whether people at the door see any answer; those to a retired question, too."""
+        asked = await self._memory.get(event_id, partial(self._read, event_id))
+        return any(each.at_door for each in asked)
 
     def forget(self, event_id: UUID) -> None:
         """Forget the questions of an event, because this process has just changed one."""
         self._memory.forget(event_id)
 
     async def _read(self, event_id: UUID) -> list[Question]:
-        return [each for each in await list_questions(self._database, event_id) if not each.retired]
+        return await list_questions(self._database, event_id)
 
 
 def why_closed(event: Event, booking: Booking, ticket: Ticket | None, now: datetime) -> Refused | None:

@@ -180,6 +180,12 @@ class GivenAnswer(msgspec.Struct, frozen=True):
     answered_at: datetime
     reworded: bool
 
+    @property
+    def line(self) -> str:
+        """The answer as one line, with its question: "What do you eat? Vegan", "Meal: Vegan"."""
+        between = " " if self.label.endswith(("?", "!", ".", ":")) else ": "
+        return f"{self.label}{between}{' '.join(self.answer.split())}"
+
 
 def asked_of(
     questions: Sequence[Question],

@@ -46,6 +46,11 @@ def enrolment_address(request: Request, event_id: UUID, code: str) -> str:
     return f"{site}/door/{show_id('evt', event_id)}/enrol?code={code}"
 
 
+def forget_counts(request: Request, event_id: UUID) -> None:
+    """Forget the counters of a door in this process: a person has undone a check-in, and looks at them."""
+    request.context.memory.forget(("check-in counters", event_id))
+
+
 async def counts_of(request: Request, event_id: UUID) -> Kept:
     """Return the counters of a door as JSON."""
     context = request.context

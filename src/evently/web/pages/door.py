@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from evently import catalogue, checkin
+from evently import catalogue, checkin, questions
 from evently.catalogue import Event
 from evently.checkin import CheckinRefusal, VoidCode
 from evently.kit.complaints import Complaints
@@ -24,7 +24,7 @@ from evently.kit.shapes import Instant, copy_fields, items, text
 from evently.sales.nouns import Scan
 from evently.sales.outcomes import SalesRefusal, Scanned
 from evently.sales.states import Direction, ScanResult
-from evently.web.door import counts_of, list_of
+from evently.web.door import counts_of, forget_counts, list_of
 from evently.web.edge.auth import PUBLIC, organizer, policy
 from evently.web.edge.conditional import NO_STORE, not_modified
 from evently.web.edge.context import JSON, Response
@@ -123,12 +123,33 @@ class Answer(msgspec.Struct, frozen=True):
     type: str | None
     seat: str | None
     offline: bool
+    answers: list[str]
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """Answers, in the order of the scans."""
+    """Answers, in the order of the scans. `counts`: the counters after an undo."""
 
     scans: list[Answer]
+    counts: checkin.DoorCounts | None = None
+
+
+class Own(msgspec.Struct, frozen=True):
+    """A check-in that this device, or this person, has made. `at`: in milliseconds."""
+
+    id: str
+    at: int
+    time: str
+    name: str | None
+    type: str | None
+    seat: str | None
+    undone: bool
+    undoable: bool
+
+
+class Owns(msgspec.Struct, frozen=True):
+    """The newest check-ins of this device, or of this person, the newest first."""
+
+    scans: list[Own]
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -163,6 +184,7 @@ async def scan_typed(request: Request, event_id: FromPath[EventId]) -> Response[
         uuid4(), context.clock(), None if ticket_id else code, ticket_id, direction, gate
     )
     (answer,) = await _scan(request, event_id, [attempt])
+    forget_counts(request, event_id)  # who types a code is slower than the counters
     typed = "" if answer.result == "accepted" else code
     return await _page(request, event_id, answer=answer, gate=gate, direction=direction, typed=typed)
 
@@ -177,6 +199,7 @@ async def undo_typed(request: Request, event_id: FromPath[EventId]) -> Response[
         return await _page(request, event_id, wrong=wrong, status=422)
     try:
         await checkin.undo_scan(request.context.engine, event_id, scan_id, request.actor.id, reason)
+        forget_counts(request, event_id)
     except Refused as exc:
         if exc.refusal not in (SalesRefusal.SCAN_NOT_FOUND, SalesRefusal.NOT_UNDOABLE):
             raise
@@ -223,7 +246,16 @@ async def undo(
         if exc.refusal not in (SalesRefusal.SCAN_NOT_FOUND, SalesRefusal.NOT_UNDOABLE):
             raise
         return _refuse(exc)
-    return _json(request, Answers(await _answers(request, event_id, [undone], {})))
+    forget_counts(request, event_id)
+    counts = msgspec.json.decode((await counts_of(request, event_id)).body, type=checkin.DoorCounts)
+    return _json(request, Answers(await _answers(request, event_id, [undone], {}), counts))
+
+
+@show("/door/{event_id}/own", **policy(_DOOR))
+async def get_own(request: Request, event_id: FromPath[EventId]) -> Response[Owns]:
+    """Return what this device has let in, for the list of the page. It is not kept: it has names."""
+    own = Owns(await _own(request, event_id))
+    return Response(own, headers=NO_STORE | _clock_of(request), media_type=JSON)
 
 
 @show("/door/{event_id}/list", **policy(_DOOR))
@@ -294,11 +326,14 @@ async def _page(
     scanner = await checkin.find_scanner(context.database, actor.id) if enrolled else None
     found = await checkin.find_tickets(context.database, event_id, searched) if len(searched) > 1 else []
     door = f"/door/{show_id('evt', event_id)}"
+    is_kept = enrolled and not searched and answer is None
     return render(
         request,
         "door.html",
         status=status,
-        headers={"content-security-policy": _POLICY} | ({_KEPT: "kept"} if enrolled and not searched else {}),
+        headers={"content-security-policy": _POLICY} | ({_KEPT: "kept"} if is_kept else {}),
+        own=await _own(request, event_id),
+        with_names=terms.names_offline or not is_kept,
         door=door,
         event=event,
         terms=terms,
@@ -340,6 +375,32 @@ async def _scan(request: Request, event_id: UUID, attempts: Sequence[checkin.Att
     return await _answers(request, event_id, scanned, void_codes)
 
 
+async def _own(request: Request, event_id: UUID) -> list[Own]:
+    context, now = request.context, request.context.clock()
+    found = await checkin.list_own_scans(context.database, event_id, request.actor.id)
+    if not found:
+        return []
+    event = await catalogue.get_event(context.database, event_id)
+    tickets = [each.scan.ticket_id for each in found if each.scan.ticket_id is not None]
+    holders = await context.door.find_holders(event_id, tickets)
+    own = []
+    for scan, undoable in ((each.scan, each.undoable) for each in found):
+        holder = None if scan.ticket_id is None else holders.get(scan.ticket_id)
+        own.append(
+            Own(
+                str(scan.scan_id),
+                int(scan.received_at.timestamp() * 1000),
+                _moment(event, scan.received_at, now),
+                None if holder is None else holder.attendee_name or holder.holder_name,
+                None if holder is None else holder.type_name,
+                None if holder is None else holder.seat_label,
+                scan.undone_at is not None,
+                undoable,
+            )
+        )
+    return own
+
+
 async def _answers(
     request: Request, event_id: UUID, scanned: Sequence[Scanned], void_codes: Mapping[UUID, VoidCode]
 ) -> list[Answer]:
@@ -347,6 +408,9 @@ async def _answers(
     tickets = [each.ticket.ticket_id for each in scanned if each.ticket is not None]
     holders = await request.context.door.find_holders(event_id, tickets)
     names = await checkin.find_scanned_by(database, [each.before for each in scanned])
+    given: Mapping[UUID, Sequence[questions.GivenAnswer]] = {}
+    if tickets and await request.context.questions.any_at_door(event_id):
+        given = await questions.find_door_answers(database, event_id, tickets)
     times: dict[str, str] = {}
     event, now = None, request.context.clock()
     if any(each.scan.result != "accepted" for each in scanned):
@@ -371,6 +435,7 @@ async def _answers(
                 None if holder is None else holder.type_name,
                 None if holder is None else holder.seat_label,
                 each.scan.offline,
+                [] if holder is None else [one.line for one in given.get(holder.ticket_id, ())],
             )
         )
     return found
@@ -434,5 +499,5 @@ def _clock_of(request: Request) -> dict[str, str]:
 
 
 routes: Final = [
-    show_door, scan_typed, undo_typed, scan, undo, get_list, get_counters, show_enrolment, enrol,
+    show_door, scan_typed, undo_typed, scan, undo, get_own, get_list, get_counters, show_enrolment, enrol,
 ]  # fmt: skip

@@ -10,9 +10,11 @@ import { openStore } from "./door/store.js";
 
 const ANSWER_MS = 2_000; // longer, and a queue waits: the list decides
 const GREEN_MS = 1_200; // then the camera is back by itself
+const READING_MS = 5_000; // where answers of the buyer are to be read
 const SAME_MS = 4_000; // a code that stays before the camera is one scan
 const LIST_MS = 60_000;
 const COUNT_MS = 5_000;
+const COUNTED_MS = 1_200; // how old the counters of the server may be
 const AGAIN_MS = 3_000; // between two tries to reach the server
 const BATCH_MAX = 200; // scans of one request
 const SHOWN_MAX = 20; // own scans on the page
@@ -40,7 +42,8 @@ let removed = false; // the scanner was revoked, or the person is logged out
 let own = await store.all("log"); // whom this device has let in, by the hash of the code
 let counted = { etag: null, checked_in: null, valid: null };
 let conflicts = (await store.get("kept", "conflicts")) ?? [];
-let shown = []; // own scans, newest first
+let countsFrom = 0; // the server may answer with older counters until then
+let shown = (await store.get("kept", "shown")) ?? []; // own scans, newest first
 let sending = null;
 let closing = null;
 let lastCode = { code: "", at: 0 };
@@ -64,6 +67,7 @@ async function begin() {
   }
   setUpCamera();
   element("undo").addEventListener("submit", onUndo);
+  for (const undo of page.querySelectorAll("[data-found] details form")) undo.addEventListener("submit", onUndoFound);
   element("undo").querySelector("[data-cancel]").addEventListener("click", () => element("undo-box").close());
   keepPage().catch(() => {});
   navigator.storage?.persist?.().catch(() => {});
@@ -72,7 +76,8 @@ async function begin() {
   setInterval(() => (reached ? send() : reach()), AGAIN_MS);
   showBar();
   showConflicts();
-  await Promise.all([renewList(), count(), send()]);
+  showScans();
+  await Promise.all([renewList(), count(), send(), restoreScans()]);
   page.dataset.ready = "yes";
 }
 
@@ -118,6 +123,7 @@ async function decideHere(attempt) {
     .replace("{now}", found.now ? `, and is for ${found.now} now` : "")
     .replace("{before}", beforeText(found.before));
   const answer = { id: attempt.id, result: found.result, ...said, why, name: found.name, type: found.type, seat: found.seat };
+  answer.answers = found.answers ?? [];
   answer.word = attempt.direction === "out" && found.result === "accepted" ? "Out" : said.word;
   answer.offline = true;
   if (found.result === "accepted") await admitHere(attempt, found.key);
@@ -170,6 +176,7 @@ async function show(attempt, answer) {
   put(box, "name", answer.name ?? "");
   put(box, "type", [answer.type, answer.seat].filter(Boolean).join(", "));
   put(box, "why", answer.why);
+  showAnswers(box, answer.answers ?? []);
   box.querySelector("[data-decide]").hidden = answer.result !== "unlisted";
   box.querySelector("[data-next]").hidden = answer.result === "unlisted";
   box.attempt = attempt;
@@ -177,7 +184,19 @@ async function show(attempt, answer) {
   box.focus({ preventScroll: true });
   signal(answer.colour);
   remember20(attempt, answer);
-  if (answer.colour === "good") closing = setTimeout(close, GREEN_MS);
+  if (answer.colour === "good") closing = setTimeout(close, answer.answers?.length ? READING_MS : GREEN_MS);
+}
+
+/** Shows what the buyer has answered to questions whose answers the door sees. */
+function showAnswers(box, lines) {
+  const rows = lines.map((line) => {
+    const row = document.createElement("li");
+    row.dir = "auto";
+    row.textContent = line;
+    return row;
+  });
+  box.querySelector("[data-answers]").replaceChildren(...rows);
+  box.querySelector("[data-answers]").hidden = !rows.length;
 }
 
 async function onAnswer(event) {
@@ -207,32 +226,64 @@ function put(box, name, text) {
 // Own scans, and their undoing --------------------------------------------------------------------------------
 
 function remember20(attempt, answer) {
-  shown = [{ attempt, answer, at: now() }, ...shown].slice(0, SHOWN_MAX);
+  const { id, direction, code } = attempt;
+  const { result, word, name, type } = answer;
+  shown = [{ id, direction, result, word, name, type, end: code?.slice(-6), at: now() }, ...shown].slice(0, SHOWN_MAX);
   showScans();
+  keepScans();
 }
 
 function markShown(id, text) {
-  const found = shown.find((each) => each.attempt.id === id);
+  const found = shown.find((each) => each.id === id);
   if (found) found.mark = text;
   showScans();
+  keepScans();
+}
+
+/** Keeps the list for the next load of the page; names only where the organizer lets phones keep them. */
+function keepScans() {
+  const names = page.dataset.names === "yes";
+  store.put("kept", "shown", names ? shown : shown.map((each) => ({ ...each, name: null })));
+}
+
+/** Adds what the server knows of this device: the list may be of another page, or the store is gone. */
+async function restoreScans() {
+  let known;
+  try {
+    const answer = await request(`${base}/own`, {}, 8_000);
+    if (!answer.ok) return;
+    known = (await answer.json()).scans;
+  } catch {
+    return; // the list stays as this phone has kept it
+  }
+  const merged = new Map(shown.map((each) => [each.id, each]));
+  for (const { id, at, name, type, undone, undoable } of known) {
+    const here = merged.get(id) ?? { id, direction: "in", result: "accepted", word: "In", at };
+    const mark = undone ? "Undone" : here.mark;
+    merged.set(id, { ...here, name: name ?? here.name, type: type ?? here.type, mark, settled: !undoable });
+  }
+  shown = [...merged.values()].sort((a, b) => b.at - a.at).slice(0, SHOWN_MAX);
+  showScans();
+  keepScans();
 }
 
 function showScans() {
-  const rows = shown.map(({ attempt, answer, at, mark }) => {
+  const rows = shown.map((scanned) => {
+    const { id, at, name, type, mark } = scanned;
     const row = document.createElement("li");
     row.className = "own";
     const text = document.createElement("span");
-    const who = answer.name || answer.type || (attempt.code ? `…${attempt.code.slice(-6)}` : "");
-    text.textContent = `${clock(at)} · ${mark ?? answer.word} · ${who}`;
+    const who = name || type || (scanned.end ? `…${scanned.end}` : "");
+    text.textContent = `${clock(at)} · ${mark ?? scanned.word} · ${who}`;
     row.append(text);
-    const letIn = answer.result === "accepted" || mark?.startsWith("Let in");
-    if (letIn && attempt.direction === "in" && mark !== "Undone") {
+    const letIn = scanned.result === "accepted" || mark?.startsWith("Let in");
+    if (letIn && scanned.direction === "in" && mark !== "Undone" && !scanned.settled) {
       const undo = document.createElement("button");
       undo.type = "button";
       undo.className = "button plain short";
       undo.textContent = "Undo";
       undo.setAttribute("aria-label", `Undo ${who}, ${clock(at)}`);
-      undo.addEventListener("click", () => askWhy(attempt.id));
+      undo.addEventListener("click", () => askWhy(id));
       row.append(undo);
     }
     return row;
@@ -255,23 +306,49 @@ async function onUndo(event) {
   const id = undo.elements.scan_id.value;
   const reason = undo.elements.reason.value.trim();
   if (!reason) return put(undo, "wrong", "Say why, in a few words.");
+  const wrong = await undoScan(id, reason);
+  if (wrong) return put(undo, "wrong", wrong);
+  element("undo-box").close();
+}
+
+/** Undoes the check-in of a ticket that was found by a name, without loading the page again. */
+async function onUndoFound(event) {
+  event.preventDefault();
+  const undo = event.currentTarget;
+  const row = undo.closest("[data-found]");
+  const wrong = await undoScan(undo.elements.scan_id.value, undo.elements.reason.value.trim());
+  if (wrong) {
+    undo.elements.reason.setCustomValidity(wrong);
+    undo.elements.reason.reportValidity();
+    undo.elements.reason.addEventListener("input", (typing) => typing.target.setCustomValidity(""), { once: true });
+    return;
+  }
+  row.querySelector("[data-state]").textContent = " · check-in undone";
+  undo.closest("details").remove();
+  row.querySelector("form").hidden = false;
+  row.querySelector("form button").focus();
+}
+
+/** Undoes a check-in, here or on the server; returns why not, or nothing. */
+async function undoScan(id, reason) {
   await sending; // a scan that is being sent is either here or there, not both
   const waiting = (await store.all("queue")).has(id);
   if (waiting) {
     await store.remove("queue", id);
   } else {
     try {
-      await postJson(`${base}/undo`, { scan_id: id, reason });
+      const { counts } = await postJson(`${base}/undo`, { scan_id: id, reason });
+      countsFrom = performance.now() + COUNTED_MS;
+      showCounts({ etag: null, ...counts });
     } catch (error) {
       const text = error.sentence ?? "There is no network. A scan that was sent is undone when it is back.";
-      return put(undo, "wrong", text);
+      return text;
     }
   }
   await forgetScan(id);
   markShown(id, "Undone");
-  element("undo-box").close();
   showBar();
-  count();
+  return "";
 }
 
 // Typing, and hardware scanners -------------------------------------------------------------------------------
@@ -551,17 +628,23 @@ async function forgetUndone() {
 // What is shown -----------------------------------------------------------------------------------------------
 
 async function count() {
+  const asked = performance.now();
+  if (reached && asked < countsFrom) return;
   try {
     const headers = counted.etag ? { "if-none-match": counted.etag } : {};
     const answer = await request(`${base}/counters`, { headers }, 8_000);
-    if (!answer.ok) return;
-    counted = { etag: answer.headers.get("etag"), ...(await answer.json()) };
-    element("inside").textContent = counted.checked_in.toLocaleString("en-GB");
-    element("valid").textContent = counted.valid.toLocaleString("en-GB");
-    showGates();
+    if (!answer.ok || asked < countsFrom) return;
+    showCounts({ etag: answer.headers.get("etag"), ...(await answer.json()) });
   } catch {
     // The counters stay as they were
   }
+}
+
+function showCounts(counts) {
+  counted = counts;
+  element("inside").textContent = counted.checked_in.toLocaleString("en-GB");
+  element("valid").textContent = counted.valid.toLocaleString("en-GB");
+  showGates();
 }
 
 function showGates() {

@@ -61,6 +61,7 @@ function ticketAt(list, place) {
     type: list.ticket_types[number],
     seat: list.seats?.[place] || null,
     name: list.names?.[place] || null,
+    answers: list.answers?.[place] ? list.answers[place].split("\n") : [],
   };
 }
 
