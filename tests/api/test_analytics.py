@@ -29,9 +29,9 @@ from evently.organizing import NewTicketType, PromoDraft, SaleTerms, Tax
 from evently.reactions import EFFECTS
 from evently.reactions.relay import IDLE_SECONDS, Relay
 from evently.sales.terms import Conditions, Fees, RefundWindow
-from evently.web.api.analytics.exports import decimal
 from evently.web.application import create_asgi
 from evently.web.cells import cell, encode_rows
+from evently.web.exports import decimal
 from tests.support.accounts import MovableClock, make_person
 from tests.support.box_office import BoxOffice, open_box_office
 from tests.support.catalogue import make_organizer

@@ -109,8 +109,8 @@ ORDER BY scans.received_at DESC, scans.scan_id DESC
 LIMIT :limit;
 
 -- name: list_own_scans
--- The check-ins that a person or a device made, the newest first, among the newest scans of an event. Only the
--- last scan of a ticket can be undone.
+-- The check-ins that a person or a device made, the newest first, among the newest scans of an event. Only
+-- the last scan of a ticket can be undone.
 SELECT {latest.scan}, coalesce(check_ins.scan_id = latest.scan_id, FALSE) AS is_last
 FROM (
     SELECT {scan}

@@ -11,15 +11,17 @@ from uuid import UUID
 from evently.accounts import people
 from evently.catalogue import Event
 from evently.db import Connection, Database, load_queries
+from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import Refused
 from evently.kit.memory import Memory
 from evently.questions.asking import list_questions
-from evently.questions.nouns import Answer, GivenAnswer, NewAnswer, Question, QuestionsRefusal
+from evently.questions.nouns import Answer, AnswerOf, GivenAnswer, NewAnswer, Question, QuestionsRefusal
 from evently.sales.nouns import Booking, Ticket
 
 sql: Final = load_queries(__name__)
 
 GIVEN_MAX: Final = 10_000  # answers of one person in an export: more than a person gives in a life
+CHOICES_COUNTED_MAX: Final = 100  # with those that there were before
 _KEPT_SECONDS: Final = 0.25  # as long as what pages show of an event
 _EVENTS_MAX: Final = 1_000  # whose questions a process remembers; most have none
 
@@ -156,6 +158,38 @@ async def count_answers(database: Database, event_id: UUID) -> dict[UUID, int]:
     """Return how many answers each question of an event has, for its organizer."""
     rows = await database.fetch(*sql.count_answers(event_id=event_id))
     return {row["question_id"]: row["answers"] for row in rows}
+
+
+async def list_answers_to(
+    database: Database, event_id: UUID, question_id: UUID, limit: int, after: str | None
+) -> Page[AnswerOf]:
+    """Return a page of the answers to a question for its organizer, the newest first."""
+    position = (None, None) if after is None else read_cursor(after, tuple[datetime, UUID])
+    rows = await database.fetch(
+        *sql.list_answers_to(
+            event_id=event_id,
+            question_id=question_id,
+            after_at=position[0],
+            after_id=position[1],
+            limit=limit + 1,
+        )
+    )
+    found = [AnswerOf(**row) for row in rows[:limit]]
+    last = found[-1] if found else None
+    cursor = write_cursor((last.answered_at, last.subject_id)) if last and len(rows) > limit else None
+    return Page(found, cursor)
+
+
+async def count_answers_to(database: Database, question: Question) -> dict[str, int]:
+    """Return how often each answer to a choice or a consent was given: choices that nobody took, too."""
+    rows = await database.fetch(
+        *sql.count_answers_to(
+            event_id=question.event_id, question_id=question.question_id, limit=CHOICES_COUNTED_MAX
+        )
+    )
+    return {row["answer"]: row["times"] for row in rows} | {
+        choice: 0 for choice in question.choices if choice not in {row["answer"] for row in rows}
+    }
 
 
 async def list_given(

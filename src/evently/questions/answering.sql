@@ -96,6 +96,59 @@ FROM question_answers
 WHERE event_id = :event_id
 GROUP BY question_id;
 
+-- name: list_answers_to
+-- The answers to a question that count, of the holders of the tickets, the newest first.
+SELECT
+    question_answers.booking_id,
+    question_answers.subject_id,
+    people.name AS person_name,
+    coalesce(tickets.seat_label, tickets.seat_id) AS seat_label,
+    question_wordings.label,
+    question_answers.answer,
+    question_answers.answered_at,
+    question_answers.wording <> questions.wording AS reworded
+FROM question_answers
+INNER JOIN bookings
+    ON bookings.event_id = question_answers.event_id AND bookings.booking_id = question_answers.booking_id
+INNER JOIN questions
+    ON
+        questions.event_id = question_answers.event_id
+        AND questions.question_id = question_answers.question_id
+INNER JOIN question_wordings
+    ON
+        question_wordings.event_id = question_answers.event_id
+        AND question_wordings.question_id = question_answers.question_id
+        AND question_wordings.wording = question_answers.wording
+LEFT JOIN tickets
+    ON tickets.event_id = question_answers.event_id AND tickets.ticket_id = question_answers.subject_id
+LEFT JOIN people ON people.person_id = question_answers.person_id AND people.erased_at IS NULL
+WHERE
+    question_answers.event_id = :event_id
+    AND question_answers.question_id = :question_id
+    AND question_answers.person_id = coalesce(tickets.holder_id, bookings.buyer_id)
+    AND (
+        :after_at::timestamptz IS NULL
+        OR (question_answers.answered_at, question_answers.subject_id) < (:after_at, :after_id::uuid)
+    )
+ORDER BY question_answers.answered_at DESC, question_answers.subject_id DESC
+LIMIT :limit;
+
+-- name: count_answers_to
+-- How often each answer to a question was given, of those that count; the most frequent first.
+SELECT question_answers.answer, count(*) AS times
+FROM question_answers
+INNER JOIN bookings
+    ON bookings.event_id = question_answers.event_id AND bookings.booking_id = question_answers.booking_id
+LEFT JOIN tickets
+    ON tickets.event_id = question_answers.event_id AND tickets.ticket_id = question_answers.subject_id
+WHERE
+    question_answers.event_id = :event_id
+    AND question_answers.question_id = :question_id
+    AND question_answers.person_id = coalesce(tickets.holder_id, bookings.buyer_id)
+GROUP BY question_answers.answer
+ORDER BY times DESC, question_answers.answer
+LIMIT :limit;
+
 -- name: list_answers_of
 -- The answers that a person gave, with the words that the person saw, for that person.
 SELECT

@@ -187,6 +187,22 @@ class GivenAnswer(msgspec.Struct, frozen=True):
         return f"{self.label}{between}{' '.join(self.answer.split())}"
 
 
+class AnswerOf(msgspec.Struct, frozen=True):
+    """An answer to one question, as its organizer reads it. `subject_id`: the ticket, or the booking.
+
+    `person_name`: None when the account was closed. `reworded`: `label` are the words that were shown.
+    """
+
+    booking_id: UUID
+    subject_id: UUID
+    person_name: str | None
+    seat_label: str | None
+    label: str
+    answer: str
+    answered_at: datetime
+    reworded: bool
+
+
 def asked_of(
     questions: Sequence[Question],
     booking: Booking,

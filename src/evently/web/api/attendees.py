@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
 from typing import Annotated, Final
-from uuid import UUID
 
 import msgspec
 
-from evently import attendees, questions
+from evently import attendees
 from evently.attendees import Attendee
-from evently.db import Database
 from evently.kit.ids import EventId, reference_of, show_id
-from evently.questions import GivenAnswer, Question
 from evently.sales.states import TicketState
 from evently.web.api.analytics.exports import ByteOrderMark
 from evently.web.api.tickets.views import AttendeeName
-from evently.web.cells import BYTE_ORDER_MARK, CSV, cell, encode_rows
+from evently.web.cells import BYTE_ORDER_MARK
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.context import Response
-from evently.web.edge.downloads import Download
 from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, QueryParameter, get
+from evently.web.exports import send_attendees
 from evently.web.services import Request
 
 _TAG: Final = "Organizer: bookings"
-_COLUMNS: Final = (
-    "reference",
-    "booking_id",
-    "ticket_id",
-    "ticket_type",
-    "seat",
-    "state",
-    "attendee_name",
-    "buyer_name",
-)
 
 
 class AttendeeView(msgspec.Struct, frozen=True):
@@ -98,66 +83,7 @@ async def export_attendees(
     request: Request, event_id: FromPath[EventId], *, byte_order_mark: ByteOrderMark = True
 ) -> Response[bytes]:
     """Write the attendees of an event as CSV; then send the file, without the database."""
-    database = request.context.database
-    asked = await questions.list_questions(database, event_id)
-    lists = attendees.export_attendees(database, event_id)
-    parts = _csv_of(database, event_id, asked, lists, BYTE_ORDER_MARK if byte_order_mark else b"")
-    file = await request.context.downloads.write(parts, request.organizer_id, request.receive)
-    request.exchange.leave_slot()
-    return Download(file, filename=f"attendees-{show_id('evt', event_id)}.csv", media_type=CSV)
-
-
-async def _csv_of(
-    database: Database,
-    event_id: UUID,
-    asked: Sequence[Question],
-    lists: AsyncGenerator[list[Attendee], None],
-    mark: bytes,
-) -> AsyncGenerator[bytes, None]:
-    yield mark + encode_rows([(*_COLUMNS, *[cell(each.label) for each in asked])])
-    async with aclosing(lists):
-        async for found in lists:
-            given = await _answers_about(database, event_id, found) if asked else {}
-            yield encode_rows([_row(each, asked, given) for each in found])
-
-
-async def _answers_about(
-    database: Database, event_id: UUID, found: Sequence[Attendee]
-) -> Mapping[tuple[UUID, UUID], GivenAnswer]:
-    """Return the answers about these tickets and their bookings, by question and by ticket or booking."""
-    subjects = [each.ticket_id for each in found] + [each.booking_id for each in found]
-    given = await questions.list_given(database, event_id, subjects)
-    return {(each.question_id, each.ticket_id or each.booking_id): each for each in given}
-
-
-def _row(
-    attendee: Attendee, asked: Sequence[Question], given: Mapping[tuple[UUID, UUID], GivenAnswer]
-) -> Sequence[str]:
-    return (
-        reference_of(attendee.booking_id),
-        show_id("bkg", attendee.booking_id),
-        show_id("tkt", attendee.ticket_id),
-        cell(attendee.type_name),
-        cell(attendee.seat_label),
-        attendee.state,
-        cell(attendee.name),
-        cell(attendee.buyer_name),
-        *[cell(_words_of(given.get((each.question_id, _subject_of(each, attendee))))) for each in asked],
-    )
-
-
-def _subject_of(question: Question, attendee: Attendee) -> UUID:
-    return attendee.ticket_id if question.asked_per == "ticket" else attendee.booking_id
-
-
-def _words_of(given: GivenAnswer | None) -> str | None:
-    if given is None:
-        return None
-    return (
-        f"{given.answer} (to an earlier wording)"
-        if given.kind == "consent" and given.reworded
-        else given.answer
-    )
+    return await send_attendees(request, event_id, BYTE_ORDER_MARK if byte_order_mark else b"")
 
 
 def _show(attendee: Attendee) -> AttendeeView:

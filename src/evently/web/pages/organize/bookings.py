@@ -7,16 +7,17 @@ its own, before anything is done.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Annotated, Final, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
 
-from evently import accounts, attendees, checkout, finding
+from evently import accounts, attendees, checkin, checkout, finding, questions
 from evently.attendees import TicketName
 from evently.kit.errors import Invalid, Refused
-from evently.kit.ids import BookingId, EventId, RefundId, find_id, reference_of, show_id
+from evently.kit.ids import BookingId, EventId, RefundId, find_id, find_uuid, reference_of, show_id
 from evently.kit.money import Money
 from evently.sales.commands.bookings import CancelBooking
 from evently.sales.commands.exchanges import ExchangeTickets
@@ -28,6 +29,7 @@ from evently.web.edge.context import Response
 from evently.web.edge.idempotency import fingerprint_of
 from evently.web.edge.problems import sentence_of
 from evently.web.edge.routing import FromPath, QueryParameter
+from evently.web.exports import send_attendees, send_bookings
 from evently.web.mending import put_name, resend
 from evently.web.pages import words
 from evently.web.pages.forms import FormError, errors_of, read_form
@@ -46,6 +48,7 @@ _DONE: Final = {
     "name": "The name is changed.",
     "cancelled": "The tickets are cancelled.",
     "settled": "The refund is settled.",
+    "undone": "That check-in is undone. The ticket is valid again.",
     "asked": "The payment provider is asked again.",
 }
 _WORDS: Final = re.compile(r"[^\W\d_]+|\d+")
@@ -79,6 +82,16 @@ class Row(NamedTuple):
     total: Money
 
 
+class Used(NamedTuple):
+    """The last scan of a ticket that was used. `is_in`: it can be undone; else its holder has left."""
+
+    scan_id: str
+    at: datetime
+    gate: str
+    by: str | None
+    is_in: bool
+
+
 class TicketRow(NamedTuple):
     """A ticket of the booking that is shown. `holder`: to whom it was passed on."""
 
@@ -89,6 +102,7 @@ class TicketRow(NamedTuple):
     total: Money
     name: TicketName
     holder: str | None
+    used: Used | None
 
 
 @show("/organize/events/{event_id}/bookings", **policy(READS))
@@ -266,6 +280,45 @@ async def settle(
     return see_other(f"{booking_address(event_id, booking_id)}?done=settled")
 
 
+@act(
+    "/organize/events/{event_id}/bookings/{booking_id}/undone",
+    **policy(organizer("manager", "checkin:write")),
+)
+async def undo_check_in(
+    request: Request, event_id: FromPath[EventId], booking_id: FromPath[BookingId]
+) -> Response[None] | Response[str]:
+    """Undo the check-in of a ticket with a reason, as the door does."""
+    form, booking = await read_form(request), await _booking(request, event_id, booking_id)
+    context, reason = request.context, form.text("reason")
+    ticket_id, scan_id = find_id("tkt", form.text("ticket")), find_uuid(form.text("scan_id"))
+    used = [each.ticket_id for each in booking.tickets if each.ticket_id == ticket_id]
+    scan = (await checkin.find_check_ins(context.database, event_id, used)).get(used[0]) if used else None
+    if scan is None or scan.scan_id != scan_id:
+        no = "This ticket was scanned again meanwhile, or its check-in is undone: look at its state."
+        return await _show(request, event_id, booking_id, no=no)
+    field = f"undo-{form.text('ticket')}"
+    if not 1 <= len(reason) <= checkin.REASON_CHARACTERS_MAX:
+        wrong = FormError(field, f"Say why, in 1 to {checkin.REASON_CHARACTERS_MAX} characters.")
+        return await _show(request, event_id, booking_id, errors=[wrong], typed={field: reason})
+    try:
+        await checkin.undo_scan(context.engine, event_id, scan.scan_id, request.actor.id, reason)
+    except Refused as exc:
+        return await _show(request, event_id, booking_id, no=sentence_of(exc))
+    return see_other(f"{booking_address(event_id, booking_id)}?done=undone")
+
+
+@show("/organize/events/{event_id}/bookings.csv", **policy(READS, rate="heavy"))
+async def save_bookings(request: Request, event_id: FromPath[EventId]) -> Response[bytes]:
+    """Return the bookings of an event as CSV."""
+    return await send_bookings(request, event_id)
+
+
+@show("/organize/events/{event_id}/attendees.csv", **policy(READS, rate="heavy"))
+async def save_attendees(request: Request, event_id: FromPath[EventId]) -> Response[bytes]:
+    """Return the tickets of an event with the names on them and every answer, as CSV."""
+    return await send_attendees(request, event_id)
+
+
 def booking_address(event_id: UUID, booking_id: UUID) -> str:
     """Return the address of a booking at the desk."""
     return event_address(event_id, f"bookings/{show_id('bkg', booking_id)}")
@@ -300,10 +353,13 @@ async def _show(
     saying = (
         f"The tickets are on their way to {buyer.email}." if done == "resent" and buyer else _DONE.get(done)
     )
+    numbers = {ticket.ticket_id: number for number, ticket in enumerate(booking.tickets, 1)}
+    given = await questions.list_given(context.database, event_id, [booking_id, *numbers])
     return render_desk(
         request,
         desk,
         "booking.html",
+        answers=[(each, numbers.get(each.ticket_id) if each.ticket_id else None) for each in given],
         status=422 if errors else 409 if no else 200,
         booking=booking,
         reference=reference_of(booking_id),
@@ -331,10 +387,14 @@ async def _tickets(request: Request, desk: Desk, booking: Booking) -> list[Ticke
         types = await list_type_names(snapshot, [booking.event_id])
     asked = desk.event is not None and desk.event.attendee_names != "not_asked"
     names = await attendees.find_names(database, booking) if asked else {}
+    used = [each.ticket_id for each in booking.tickets if each.state == "used"]
+    scans = await checkin.find_check_ins(database, booking.event_id, used)
+    by = await checkin.find_scanned_by(database, scans.values())
     rows = []
     for number, ticket in enumerate(booking.tickets, 1):
         holder = None if ticket.holder_id is None else await _person(request, ticket.holder_id)
         passed_on = ticket.holder_id is not None
+        scan = scans.get(ticket.ticket_id)
         rows.append(
             TicketRow(
                 show_id("tkt", ticket.ticket_id),
@@ -344,6 +404,15 @@ async def _tickets(request: Request, desk: Desk, booking: Booking) -> list[Ticke
                 Money(ticket.total_minor(), booking.currency),
                 names.get(ticket.ticket_id) or TicketName(ticket.ticket_id),
                 (holder.name if holder else "another person") if passed_on else None,
+                None
+                if scan is None
+                else Used(
+                    str(scan.scan_id),
+                    scan.received_at.astimezone(desk.zone),
+                    scan.gate,
+                    by.get(scan.scanned_by),
+                    scan.direction == "in",
+                ),
             )
         )
     return rows
@@ -425,7 +494,10 @@ async def _read_seats(
 
 routes: Final = [
     list_bookings,
+    save_bookings,
+    save_attendees,
     show_booking,
+    undo_check_in,
     resend_tickets,
     change_seats,
     change_name,

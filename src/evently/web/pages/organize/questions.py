@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
@@ -12,8 +14,8 @@ from msgspec.structs import asdict
 
 from evently import questions
 from evently.kit.errors import CommonRefusal, Invalid, Refused
-from evently.kit.ids import EventId, QuestionId, find_id, show_id
-from evently.questions import Question, QuestionChanges, QuestionDraft
+from evently.kit.ids import EventId, QuestionId, find_id, reference_of, show_id
+from evently.questions import AnswerOf, Question, QuestionChanges, QuestionDraft
 from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import find_sale
 from evently.web.edge.auth import policy
@@ -40,8 +42,20 @@ _SAVED: Final = {
 }
 _BOXES: Final = {"required": "Required", "at_door": "Shown at the door", "retired": "Ask it no more"}
 _NUMBER_DIGITS_MAX: Final = 15
+_COUNTED: Final = ("choice", "consent")
+ANSWERS_SHOWN: Final = 50  # more than a screen
+After = Annotated[str, QueryParameter(max_length=500)]
 Saved = Annotated[str, QueryParameter(max_length=10)]
 Page = Response[str] | Response[None]
+
+
+class Given(NamedTuple):
+    """An answer in the list of a question."""
+
+    answer: AnswerOf
+    reference: str
+    address: str
+    at: datetime
 
 
 @show("/organize/events/{event_id}/questions", **policy(MANAGERS))
@@ -55,13 +69,19 @@ async def add_question(request: Request, event_id: FromPath[EventId]) -> Page:
     """Add a question."""
     form, context = await read_form(request), request.context
     values, errors = _read(form)
-    if form.text("kind") not in KINDS:
+    kind = form.text("kind")
+    if kind in KINDS and kind != "choice":
+        values["choices"] = []  # its field is hidden
+    if kind in KINDS and kind != "number":
+        values |= {"smallest": None, "largest": None}
+        errors = [each for each in errors if each.field not in ("smallest", "largest")]
+    if kind not in KINDS:
         errors.insert(0, FormError("kind", "Choose what kind of answer you want."))
     if form.text("asked_per") not in ("booking", "ticket"):
         errors.append(FormError("asked_per", "Choose how often it is asked."))
     if errors:
         return await _page(request, event_id, form, errors)
-    values |= {"kind": form.text("kind"), "asked_per": form.text("asked_per")}
+    values |= {"kind": kind, "asked_per": form.text("asked_per")}
     try:
         async with context.database.transaction() as tx:
             await questions.add_question(
@@ -79,10 +99,10 @@ async def add_question(request: Request, event_id: FromPath[EventId]) -> Page:
 
 @show("/organize/events/{event_id}/questions/{question_id}", **policy(MANAGERS))
 async def show_question(
-    request: Request, event_id: FromPath[EventId], question_id: FromPath[QuestionId]
+    request: Request, event_id: FromPath[EventId], question_id: FromPath[QuestionId], after: After = ""
 ) -> Response[str]:
-    """Return a question with the form that changes it."""
-    return await _edit_page(request, event_id, question_id)
+    """Return a question with its answers, the newest first, and the form that changes it."""
+    return await _edit_page(request, event_id, question_id, after=after)
 
 
 @act("/organize/events/{event_id}/questions/{question_id}", **policy(MANAGERS))
@@ -236,7 +256,7 @@ async def _page(
     counts = await questions.count_answers(database, event_id)
     names = await _type_names(request, event_id)
     status = PROBLEMS[refused.refusal].status if refused is not None else 422 if errors else 200
-    typed = form or Form([("asked_per", "booking"), ("types", "all")])
+    typed = form or Form([("kind", "text"), ("asked_per", "booking"), ("types", "all")])
     return render_desk(
         request,
         desk,
@@ -259,9 +279,12 @@ async def _edit_page(
     form: Form | None = None,
     errors: Sequence[FormError] = (),
     refused: Refused | None = None,
+    after: str = "",
 ) -> Response[str]:
     desk, database = await open_event(request, event_id), request.context.database
     found = await questions.find_question(database, event_id, question_id)
+    page = await questions.list_answers_to(database, event_id, question_id, ANSWERS_SHOWN, after or None)
+    same = await questions.count_answers_to(database, found) if found.kind in _COUNTED else {}
     counts = await questions.count_answers(database, event_id)
     if refused is not None:
         errors = [FormError("main", sentence_of(refused))]
@@ -273,6 +296,18 @@ async def _edit_page(
         status=PROBLEMS[refused.refusal].status if refused is not None else 422 if errors else 200,
         question=found,
         answers=counts.get(question_id, 0),
+        given=[
+            Given(
+                each,
+                reference_of(each.booking_id),
+                event_address(event_id, f"bookings/{show_id('bkg', each.booking_id)}"),
+                each.answered_at.astimezone(desk.zone),
+            )
+            for each in page.data
+        ],
+        same=same,
+        after=after,
+        following=page.next_cursor and urlencode({"after": page.next_cursor}),
         kinds=KINDS,
         form=typed,
         chosen=set(typed.all("type")),
