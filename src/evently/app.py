@@ -43,6 +43,7 @@ from evently.realtime import Hub
 from evently.sales import Engine
 from evently.sales.reads import Bookings, SeatBoards, WaitlistPositions
 from evently.tickets import Press, TicketPrinter, Wallets
+from evently.waitingroom import WaitingRooms
 from evently.web.application import create_asgi
 from evently.web.booked_events import BookedEvents
 from evently.web.edge.access import Access
@@ -218,6 +219,7 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         wallets=Wallets(config.wallet_options()),
         list_signer=ListSigner(secret),
         door=DoorReader(database),
+        waiting_rooms=WaitingRooms(database, engine, secret, clock),
         checkout=Checkout(database, engine, gateways, config.gateway, clock, new_id),
         mail=Mail(database, mail_options, secret, clock, attach=files.attach),
         push=Push(database, config.push_options(), clock),

@@ -38,6 +38,7 @@ from tests.browser import (
     scenes_people,
     scenes_rehearsing,
     scenes_seats,
+    scenes_waiting_room,
     scenes_webhooks,
 )
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, SETTINGS
@@ -76,6 +77,7 @@ PARTS: Final = {
     "admin": scenes_people.photograph_admin,  # before sales are spread over an hour: an audit finds that
     "evening": scenes_evening.photograph,
     "webhooks": scenes_webhooks.photograph,
+    "room": scenes_waiting_room.photograph,
 }
 NOT_THERE: Final = "/events/evt_00000000000000000000000000"
 

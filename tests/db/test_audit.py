@@ -86,6 +86,7 @@ async def test_nothing_is_found_in_an_empty_database(db: Database) -> None:
         "I11",
         "I12",
         "I13",
+        "I14",
     ]
     assert found(findings) == {}
 

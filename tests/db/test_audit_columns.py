@@ -19,6 +19,7 @@ from evently.db import Connection, Database, Record
 from evently.kit.ids import new_id
 from evently.sales.commands.bookings import BookingLine, ExtendHold, PlaceBooking, ReturnTickets
 from evently.sales.commands.check_ins import ScanTicket, UndoScan
+from evently.sales.commands.sale_terms import ChangeSale
 from evently.sales.commands.transfers import (
     AcceptTransfer,
     DeclineTransfer,
@@ -28,8 +29,10 @@ from evently.sales.commands.transfers import (
 )
 from evently.sales.commands.waitlist import JoinWaitlist, LeaveWaitlist
 from evently.sales.outcomes import Done, Scanned, Transferred
+from evently.sales.reads import find_sale
 from evently.sales.states import Direction
 from evently.sales.terms import Conditions
+from evently.waitingroom import WaitingRooms, WaitingRoomTerms, put_public_value, put_room
 from tests.db.test_audit import deliver, found, trade
 from tests.db.test_audit_extras import bustle, entry_of
 from tests.support.paying import sold_under
@@ -92,6 +95,7 @@ WHERE: Final = {  # of which rows a column can be compared, as docs/proof.md say
     ("tickets", "secret"): "booking_id IN (SELECT booking_id FROM idempotency_keys)",
     ("journal", "at"): "convert_from(facts, 'UTF8') ~ 'booking_id|entry_id|ticket_ids'",
     ("payment_refunds", "state"): "state = 'settled'",
+    ("waiting_room_entries", "entry_id"): "late_number IS NULL",
     ("scans", "event_id"): "result = 'accepted'",
     ("scans", "scan_id"): "result = 'accepted'",
     ("scans", "ticket_id"): "result = 'accepted'",
@@ -110,6 +114,7 @@ KEYS: Final = {
     "event_seating": "event_id",
     "event_totals": "event_id",
     "event_conversions": "event_id",
+    "waiting_rooms": "event_id",
     "idempotency_keys": "key",
 }
 UNSEEN: Final = {  # what docs/proof.md says of whole rows
@@ -325,13 +330,46 @@ async def check_in(desk: SalesDesk) -> None:
         await desk.engine.submit(UndoScan(event.event_id, scan_id, new_id(), "another row"))
 
 
+async def queue_up(desk: SalesDesk) -> None:
+    """Put waiting rooms before two sales, with a public value and without; admit people, who book."""
+    for source in ("", "the number of a notary"):
+        event = await desk.event(
+            starts_at=desk.clock() + timedelta(days=30), ends_at=desk.clock() + timedelta(days=31)
+        )
+        sale = await find_sale(desk.db, event.event_id)
+        await desk.change(ChangeSale(event.event_id, desk.clock() + timedelta(minutes=2), sale.off_sale_at))
+        async with desk.db.transaction() as tx:
+            terms = WaitingRoomTerms(opens_minutes_before=1, per_minute=6_000, public_source=source)
+            await put_room(tx, event.event_id, terms, desk.clock())
+        rooms = WaitingRooms(desk.db, desk.engine, b"a secret of the tests", desk.clock)
+        desk.clock.move(minutes=1)
+        listed = [await rooms.enter(event.event_id, new_id()) for _ in range(3)]
+        desk.clock.move(minutes=1)
+        rooms.forget_room(event.event_id)
+        await rooms.find_room(event.event_id)
+        if source:
+            async with desk.db.transaction() as tx:
+                await put_public_value(tx, event.event_id, "31", desk.clock())
+        late = await rooms.enter(event.event_id, new_id())
+        desk.clock.move(milliseconds=35)
+        rooms.forget_room(event.event_id)
+        now = await rooms.get_room(event.event_id)
+        places = [await rooms.find_place(entry, now) for entry in (*listed, late)]
+        assert sorted(place.state for place in places) == ["admitted"] * 3 + ["waiting"]
+        (type_id,) = (await desk.types(event)).values()
+        line = BookingLine(type_id, 1)
+        booked = PlaceBooking(event.event_id, listed[0].person_id, (line,), admitted=True)
+        booking(await desk.engine.submit(booked))
+
+
 async def everything(desk: SalesDesk) -> None:
     """Do everything that can happen to an event, with several events."""
     await bustle(desk)
     await wait_and_hold(desk)
     await pass_on(desk)
     await check_in(desk)
-    desk.clock.move(minutes=10)
+    await queue_up(desk)
+    desk.clock.move(minutes=5)
     event = await trade(desk)
     await desk.cancel(await desk.book(event, 1, via="poster"))
     await deliver(desk.db, desk.clock)
@@ -385,7 +423,7 @@ async def test_no_row_is_lost_and_none_is_there_twice(db: Database, desk: SalesD
         for table in sorted(
             {column.table for column in columns}
             - {"notifications", "attendee_names", "check_in_settings", "scanners", "rehearsals", "sandboxes"}
-            - {"booking_references"}
+            - {"booking_references", "waiting_room_paces"}
             - {"questions", "question_wordings", "question_answers"}
         ):
             mine = [column for column in columns if column.table == table]

@@ -22,6 +22,7 @@ from evently.sales.rules import (
     sale_terms,
     seats,
     state,
+    waiting_rooms,
     waitlist,
 )
 from tests.sim.checks import check
@@ -38,6 +39,7 @@ from tests.unit import (
     test_sales_rules,
     test_sales_seats,
     test_sales_transfers,
+    test_sales_waiting_rooms,
     test_sales_waitlist,
 )
 
@@ -55,6 +57,7 @@ OWN_STORIES: Final[dict[object, Iterable[str]]] = {
     check_ins: test_sales_check_ins.STORIES.values(),
     exchanges: test_sales_exchanges.STORIES.values(),
     add_ons: test_sales_add_ons.STORIES.values(),
+    waiting_rooms: test_sales_waiting_rooms.STORIES.values(),
 }
 STORIES: Final = [
     story
@@ -68,6 +71,7 @@ STORIES: Final = [
         test_sales_exchanges,
         test_sales_check_ins,
         test_sales_add_ons,
+        test_sales_waiting_rooms,
     )
     for story in module.STORIES.values()
 ]
@@ -598,6 +602,32 @@ ADD_ONS: Final = [
         "a ticket becomes an add-on", add_ons, 'if sale.state != "closed" and earlier is not None', "if False"
     ),
 ]
+WAITING_ROOM: Final = [
+    Mutant("nobody needs an admission", placing, "if sale.extras & HAS_WAITING_ROOM and", "if False and"),
+    Mutant(
+        "the waitlist is a way around",
+        waitlist,
+        "if command.admitted or not sale.has_waiting_room:",
+        "if True:",
+    ),
+    Mutant(
+        "the waitlist is a way around before the sale",
+        waitlist,
+        "batch.now >= sale.on_sale_at and sale.av",
+        "sale.av",
+    ),
+    Mutant("the waitlist is closed", waitlist, "sale.available(terms) <= 0:", "False:"),
+    Mutant("a room is put behind the sale", waiting_rooms, "if batch.now >= sale.on_sale_at:", "if False:"),
+    Mutant("a room is put before those who wait", waiting_rooms, "if any(sum(", "if False and any(sum("),
+    Mutant("a room does not go", waiting_rooms, "sale.extras &= ~HAS_WAITING_ROOM", "pass"),
+    Mutant("a room does not stay", waiting_rooms, "sale.extras |= HAS_WAITING_ROOM", "pass"),
+    Mutant(
+        "the sale gets another beginning",
+        sale_terms,
+        "if sale.has_waiting_room and command.on_sale_at != sale.on_sale_at:",
+        "if False:",
+    ),
+]
 ENGINE: Final = [
     Mutant("read, then write, without the lock", store.sql.lock_sales, "FOR NO KEY UPDATE", ""),
     Mutant(
@@ -639,7 +669,21 @@ def named(mutants: Iterable[Mutant]) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    "mutant", named([*BOOKINGS, *SEATS, *MONEY, *PROMISES, *RELEASES, *WAITLIST, *DOOR, *EXCHANGES, *ADD_ONS])
+    "mutant",
+    named(
+        [
+            *BOOKINGS,
+            *SEATS,
+            *MONEY,
+            *PROMISES,
+            *RELEASES,
+            *WAITLIST,
+            *DOOR,
+            *EXCHANGES,
+            *ADD_ONS,
+            *WAITING_ROOM,
+        ]
+    ),
 )
 def test_a_story_finds(mutant: Mutant) -> None:
     own = OWN_STORIES.get(mutant.where, ())

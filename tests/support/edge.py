@@ -26,6 +26,7 @@ from evently.realtime import Hub
 from evently.sales import Engine, EngineOptions
 from evently.sales.reads import Bookings, SeatBoards, WaitlistPositions
 from evently.tickets import Press, TicketPrinter, WalletOptions, Wallets
+from evently.waitingroom import WaitingRooms
 from evently.web.application import create_asgi
 from evently.web.booked_events import BookedEvents
 from evently.web.edge.access import Access, Owner
@@ -85,6 +86,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         wallets=Wallets(WalletOptions()),
         list_signer=ListSigner(b"a secret of the tests"),
         door=DoorReader(database),
+        waiting_rooms=WaitingRooms(database, engine, b"a secret of the tests", utc_now),
         limits=Limits(told.rates, told.heavy_reads_max),
     )
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -22,6 +22,12 @@ from evently.sales.commands import Command
 from evently.sales.commands.bookings import OutsideRefund
 from evently.sales.commands.check_ins import ScanTicket
 from evently.sales.commands.sale_terms import WakeSale
+from evently.sales.commands.waiting_rooms import (
+    CloseWaitingRoom,
+    DrawWaitingRoom,
+    PutWaitingRoom,
+    RemoveWaitingRoom,
+)
 from evently.sales.facts import (
     BookingCancelled,
     Fact,
@@ -31,7 +37,7 @@ from evently.sales.facts import (
     encode_facts,
 )
 from evently.sales.nouns import Booking, CheckIn, Scan, Ticket, Transfer, WaitlistEntry
-from evently.sales.outcomes import Outcome, Scanned
+from evently.sales.outcomes import Done, Outcome, Scanned
 from evently.sales.replay import Replay
 from evently.sales.replay.state import NOTHING_MORE
 from evently.sales.rules import decide
@@ -99,6 +105,7 @@ class Rows:
         self.void_codes: dict[tuple[UUID, bytes], datetime] = {}
         self.scans: dict[UUID, Scan] = {}
         self.check_ins: dict[UUID, CheckIn] = {}
+        self.room: dict[str, Any] | None = None  # the waiting room, as its own tables have it
         self.ledger: list[Posting] = []
         self.answers: dict[tuple[UUID, str], KeyedOutcome] = {}
         self.journal: list[tuple[datetime, list[Fact]]] = []
@@ -131,6 +138,9 @@ class Rows:
             _check_transition(SALE_TRANSITIONS, before, self.sale.state)
         if self.sale is not None and batch.writes():
             self._keep(self.sale, batch)
+            for command, outcome in zip(commands, outcomes, strict=True):
+                if isinstance(outcome, Done):
+                    self._keep_room(self.sale, command, now)
         return outcomes, batch.unserved
 
     def _new_secret(self) -> bytes:
@@ -254,6 +264,35 @@ class Rows:
         for refund_id, new in batch.outside_recorded.items():
             assert refund_id not in self.outside
             self.outside[refund_id] = (new.booking_id, new.refund, not new.lasts)
+
+    def _keep_room(self, sale: Sale, command: Command, now: datetime) -> None:
+        """Keep what the waiting room's own part writes in the same transaction."""
+        match command:
+            case PutWaitingRoom():
+                self.room = {
+                    "opens_at": command.opens_at,
+                    "draws_at": sale.on_sale_at,
+                    "seed_hash": command.seed_hash.hex(),
+                    "public_source": command.public_source,
+                    "closed_at": None,
+                    "entries": None,
+                    "list_hash": None,
+                    "seed": None,
+                    "public_value": None,
+                    "drawn_at": None,
+                }
+            case RemoveWaitingRoom():
+                self.room = None
+            case CloseWaitingRoom() if self.room is not None:
+                self.room |= {
+                    "closed_at": now, "entries": command.entries, "list_hash": command.list_hash.hex()
+                }  # fmt: skip
+            case DrawWaitingRoom() if self.room is not None:
+                self.room |= {
+                    "seed": command.seed.hex(), "public_value": command.public_value, "drawn_at": now
+                }  # fmt: skip
+            case _:
+                pass
 
     def _keep_transfers(self, batch: Batch) -> None:
         for transfer in batch.transfers_offered:
@@ -583,6 +622,8 @@ class Rows:
             each: pool.name for each, pool in sale.pools.items()
         }
         assert again.reschedulings == self.reschedulings
+        assert (None if again.waiting_room is None else asdict(again.waiting_room)) == self.room
+        assert sale.has_waiting_room == (self.room is not None)
         assert again.conditions == self.conditions
         assert again.seats == self.claims
         assert {

@@ -18,7 +18,7 @@ from evently.sales.commands import Command
 from evently.sales.facts import decode_facts
 from evently.sales.loading import load_sales, load_waitlists
 from evently.sales.nouns import Booking, CheckIn, Scan, Ticket, Transfer, WaitlistEntry
-from evently.sales.outcomes import Outcome
+from evently.sales.outcomes import Done, Outcome
 from evently.sales.rules.ledger import Posting
 from evently.sales.rules.state import Pool, Refund, Sale
 from evently.sales.terms import (
@@ -74,6 +74,9 @@ class StoredRows(Rows):
         await read_rows(self._connection, self, self._event_id)
         decided = [outcome for outcome in outcomes if outcome is not None]
         assert len(decided) == len(outcomes), "the time to decide is not limited here"
+        for command, outcome in zip(commands, decided, strict=True):
+            if isinstance(outcome, Done):
+                self._keep_room(work.sale, command, work.batch.now)
         return decided
 
     async def _check_loader(self) -> None:
@@ -101,7 +104,26 @@ async def check_stored(db: Database) -> None:
             rows = StoredRows(asyncio.get_running_loop(), connection, event_id)
             rows.sale = await rows._load_anew()
             await read_rows(connection, rows, event_id)
+            rows.room = await _read_room(connection, event_id)
             Rows.check(rows)
+
+
+async def _read_room(connection: Connection, event_id: UUID) -> dict[str, Any] | None:
+    row = await connection.fetchrow("SELECT * FROM waiting_rooms WHERE event_id = $1", event_id)
+    if row is None:
+        return None
+    return {
+        "opens_at": row["opens_at"],
+        "draws_at": row["draws_at"],
+        "seed_hash": row["seed_hash"].hex(),
+        "public_source": row["public_source"],
+        "closed_at": row["closed_at"],
+        "entries": row["listed"],
+        "list_hash": row["list_hash"].hex() if row["list_hash"] is not None else None,
+        "seed": row["seed"].hex() if row["drawn_at"] else None,
+        "public_value": row["public_value"],
+        "drawn_at": row["drawn_at"],
+    }
 
 
 async def read_rows(connection: Connection, rows: Rows, event_id: UUID) -> None:

@@ -38,6 +38,9 @@ with a sale of which a batch loads only the first waiting entry of each quantity
     scan A 1 offline=yes, scan A 1 forged=yes, scan A 1 old=yes (its code before it was passed on)
     scan nobody 1, undo s1
 
+    room 30m (a waiting room that opens then), room 30m source=drand, no-room, close-list 3, draw value=7
+    book A 1 admitted=yes, join A 1 admitted=yes
+
 A booking or an entry is named after its buyer, or `as=` another name; the booking that was offered to A is
 `A.offer`. Outcomes: the state of the booking (`booked` for confirmed) or of the entry, with `again` for a
 replay; the result of a scan; `done`; or the refusal. These lines only read:
@@ -54,6 +57,7 @@ replay; the result of a scan; `done`; or the refusal. These lines only read:
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -101,6 +105,12 @@ from evently.sales.commands.transfers import (
     OfferTransfer,
     WithdrawTransfer,
 )
+from evently.sales.commands.waiting_rooms import (
+    CloseWaitingRoom,
+    DrawWaitingRoom,
+    PutWaitingRoom,
+    RemoveWaitingRoom,
+)
 from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
 from evently.sales.nouns import Booking, Ticket, Transfer, WaitlistEntry
 from evently.sales.outcomes import Booked, Done, Listed, No, Outcome, Scanned, Transferred
@@ -122,6 +132,7 @@ from tests.support.rows import Rows
 NOON: Final = datetime(2026, 6, 1, 12, tzinfo=UTC)
 EVENT: Final = UUID(int=1)
 HOLD_SECONDS: Final = 900
+SEED: Final = bytes(range(32))  # of every waiting room
 PRELUDES: Final = {
     "": """
         pool hall 10  -> done
@@ -400,7 +411,16 @@ def _place(story: Story, told: Told) -> Command:
         )
     hold_seconds = HOLD_SECONDS if told.verb == "hold" else None
     key, promo = told.options.get("key"), told.options.get("promo")
-    return PlaceBooking(EVENT, story.id_of(buyer), tuple(lines), hold_seconds, key, _fingerprint(told), promo)
+    return PlaceBooking(
+        EVENT,
+        story.id_of(buyer),
+        tuple(lines),
+        hold_seconds,
+        key,
+        _fingerprint(told),
+        promo,
+        admitted="admitted" in told.options,
+    )
 
 
 def _pay(story: Story, told: Told) -> Command:
@@ -568,6 +588,7 @@ def _join(story: Story, told: Told) -> Command:
         told.options.get("key"),
         _fingerprint(told),
         told.options.get("promo"),
+        "admitted" in told.options,
     )
 
 
@@ -626,6 +647,12 @@ def _rename_block(story: Story, told: Told) -> Command:
 def _put_pool(story: Story, told: Told) -> Command:
     name, capacity = told.words
     return PutPool(EVENT, PoolTerms(story.id_of(name), name, int(capacity)))
+
+
+def _put_room(story: Story, told: Told) -> Command:
+    opens_at = story.at(told.words[0])
+    assert opens_at is not None
+    return PutWaitingRoom(EVENT, opens_at, hashlib.sha256(SEED).digest(), told.options.get("source", ""))
 
 
 def _window(story: Story, told: Told) -> Command:
@@ -726,6 +753,10 @@ COMMANDS: Final[dict[str, Callable[[Story, Told], Command]]] = {
         EVENT, story.booking_id(told.words[0]), story.id_of(told.options.get("with", "card"))
     ),
     "outside": _outside,
+    "room": _put_room,
+    "no-room": lambda _story, _told: RemoveWaitingRoom(EVENT),
+    "close-list": lambda _story, told: CloseWaitingRoom(EVENT, int(told.words[0]), b"list"),
+    "draw": lambda _story, told: DrawWaitingRoom(EVENT, SEED, told.options.get("value", "")),
     "refund": _refund,
     "cancel": _cancel,
     "return": _return,

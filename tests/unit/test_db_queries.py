@@ -30,6 +30,7 @@ from evently.sales.nouns import Booking, CheckIn, Scan, Ticket, Transfer, Waitli
 from evently.sales.rules.state import Pool, Refund, Sale
 from evently.sales.terms import PromoTerms, SeatBlockTerms, TicketTypeTerms
 from evently.seating import SeatMapVersion
+from evently.waitingroom.nouns import Entry, StoredRoom
 from evently.webhooks.nouns import Delivery, Pending, Webhook
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "evently"
@@ -69,6 +70,8 @@ STRUCTS: Final[dict[tuple[str, str], Any]] = {  # by domain and list
     ("sales", "seat_block"): SeatBlockTerms,
     ("checkin", "scan"): Scan,
     ("checkin", "scanner"): Scanner,
+    ("waitingroom", "room"): StoredRoom,
+    ("waitingroom", "entry"): Entry,
     ("checkout", "payment"): Payment,
     ("checkout", "refund"): RefundRow,
     ("analytics", "sums"): Sums,

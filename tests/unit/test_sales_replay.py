@@ -415,6 +415,10 @@ REQUIRED: Final = {
     "OfferAccepted": "entry_id booking_id",
     "EntryWithdrawn": "entry_id reason",
     "UnitsSetAside": "ticket_type_id units",
+    "WaitingRoomPut": "opens_at seed_hash",
+    "WaitingRoomRemoved": "",
+    "WaitingRoomClosed": "entries list_hash",
+    "WaitingRoomDrawn": "seed",
 }
 # As the first version stored it: no event was rescheduled, nothing was paid back by another hand, and
 # conditions, codes and refunds had fewer fields

@@ -6,9 +6,10 @@
     show(findings)                    the findings as a table for the terminal
 
 The audit may run while tickets are being sold: it reads one snapshot of the whole database (REPEATABLE READ,
-read only) and takes no lock. Set-based statements find breaches (breaches.sql, money.sql). Then each event's
-journal is replayed from empty and compared with the rows (comparison.py): one event at a time, the largest
-ones in several parts, because each replayed booking takes memory.
+read only) and takes no lock. Set-based statements find breaches (breaches.sql, money.sql,
+waiting_rooms.sql). Then each event's journal is replayed from empty and compared with the rows
+(comparison.py): one event at a time, the largest ones in several parts, because each replayed booking takes
+memory.
 
 The audit must never use the code that it checks: the rules, the engine, the counting of the roll-ups.
 docs/proof.md lists the columns that it does not compare.
@@ -16,6 +17,7 @@ docs/proof.md lists the columns that it does not compare.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -30,12 +32,18 @@ from evently.sales.reads import find_sale
 
 sql: Final = load_queries("evently.audit.breaches")
 money: Final = load_queries("evently.audit.money")
+waiting_rooms: Final = load_queries("evently.audit.waiting_rooms")
 
 __all__ = ["EXAMPLES_MAX", "TITLES", "Finding", "audit", "examine", "inspect", "show"]
 
 HOLD_GRACE: Final = timedelta(seconds=5)  # the sweeper runs every second; five allow for a busy one
 # Between an effect at the gateway and its record in the sale: a failed job is retried within this time.
 CHECKOUT_GRACE: Final = timedelta(minutes=5)
+# Processes know the pace of a waiting room a quarter of a second after another one has changed it; and clocks
+# differ
+ROOM_GRACE: Final = timedelta(seconds=1)
+# An admission lasts ten minutes; a booking that was sent in time may wait for a batch
+ADMISSION_KEPT: Final = timedelta(minutes=10, seconds=30)
 
 
 async def audit(options: DatabaseOptions, event: str | None = None) -> list[Finding]:
@@ -94,18 +102,19 @@ _SET_BASED: Final = (
     ("I11", sql.find_wrong_events),
     ("I12", money.find_miscounted_money),
     ("I13", sql.find_wrong_check_ins),
+    ("I14", waiting_rooms.find_wrong_admissions),
 )
-_GRACE: Final = {
-    sql.find_stale_holds: HOLD_GRACE,
-    money.find_wrong_payments: CHECKOUT_GRACE,
-    money.find_wrong_refunds: CHECKOUT_GRACE,
+_TIMES: Final[Mapping[Query, Mapping[str, timedelta]]] = {
+    sql.find_stale_holds: {"grace": HOLD_GRACE},
+    money.find_wrong_payments: {"grace": CHECKOUT_GRACE},
+    money.find_wrong_refunds: {"grace": CHECKOUT_GRACE},
+    waiting_rooms.find_wrong_admissions: {"grace": ROOM_GRACE, "kept": ADMISSION_KEPT},
 }
 
 
 async def _run(snapshot: Connection, query: Query, event_id: UUID | None, tally: Tally) -> None:
     values: dict[str, object] = {"event_id": event_id, "examples_max": EXAMPLES_MAX}
-    if query in _GRACE:
-        values["grace"] = _GRACE[query]
+    values |= _TIMES.get(query, {})
     rows = await snapshot.fetch(*query(**values))
     for row in rows:
         tally.add(row["event_id"], row["what"], total=0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -84,6 +84,7 @@ class _EventComparison:
             return
         await self._compare_sale(snapshot)
         await self._compare_seating(snapshot)
+        await self._compare_waiting_room(snapshot)
         for what, query, replayed in self._tables():
             await self._compare_table(snapshot, what, query, replayed)
         await self._compare_settled(snapshot)
@@ -194,6 +195,19 @@ class _EventComparison:
         }
         for version in _differing(stored, replayed.conditions):
             self._found("I11", f"version {version} of the conditions differs from the journal")
+
+    async def _compare_waiting_room(self, snapshot: Connection) -> None:
+        """Compare what a waiting room promised and drew."""
+        row = await snapshot.fetchrow(*sql.read_waiting_room(event_id=self._event_id))
+        room = self._replay.waiting_room
+        if row is None or room is None:
+            if (row is None) != (room is None):
+                self._found("I14", "the waiting room differs from the journal")
+            return
+        replayed = asdict(room)
+        self._compare(
+            "I14", "the waiting room", tuple(replayed), tuple(row.values()), tuple(replayed.values())
+        )
 
     async def _compare_seating(self, snapshot: Connection) -> None:
         """Compare the seat map, its digest and the zones."""

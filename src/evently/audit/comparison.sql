@@ -35,6 +35,22 @@ FROM journal
 WHERE journal.event_id = :event_id
 ORDER BY journal.seq;
 
+-- name: read_waiting_room
+-- The waiting room of an event.
+SELECT
+    waiting_rooms.opens_at,
+    waiting_rooms.draws_at,
+    encode(waiting_rooms.seed_hash, 'hex') AS seed_hash,
+    waiting_rooms.public_source,
+    waiting_rooms.closed_at,
+    waiting_rooms.listed AS entries,
+    encode(waiting_rooms.list_hash, 'hex') AS list_hash,
+    CASE WHEN waiting_rooms.drawn_at IS NOT NULL THEN encode(waiting_rooms.seed, 'hex') END AS seed,
+    waiting_rooms.public_value,
+    waiting_rooms.drawn_at
+FROM waiting_rooms
+WHERE waiting_rooms.event_id = :event_id;
+
 -- name: read_pools
 -- The pools of an event.
 SELECT pools.pool_id, pools.name, pools.capacity, pools.held, pools.sold, pools.set_aside

@@ -24,6 +24,7 @@ TITLES: Final = {
     "I11": "Journal: rows that differ from a replay of the journal; gaps and wrong hashes in the journal",
     "I12": "Delivery and figures: facts delivered after a minute, out of order, or not counted exactly once",
     "I13": "Check-in: tickets that admitted twice, or are used without a scan that the journal contains",
+    "I14": "Waiting rooms: people admitted out of order or twice, bookings without an admission",
 }
 EXAMPLES_MAX: Final = 5
 

@@ -439,6 +439,35 @@ class UnitsSetAside(_Fact, frozen=True):
     units: int
 
 
+class WaitingRoomPut(_Fact, frozen=True):
+    """The sale has a waiting room: who books needs an admission from it.
+
+    `seed_hash`: SHA-256 of the seed, in hexadecimal. `public_source`: where the public value will be read.
+    """
+
+    opens_at: datetime
+    seed_hash: str
+    public_source: str = ""
+
+
+class WaitingRoomRemoved(_Fact, frozen=True):
+    """The sale has no waiting room any more."""
+
+
+class WaitingRoomClosed(_Fact, frozen=True):
+    """The list of a waiting room was closed. `list_hash`: SHA-256 of it, in hexadecimal."""
+
+    entries: int
+    list_hash: str
+
+
+class WaitingRoomDrawn(_Fact, frozen=True):
+    """The order of a waiting room was drawn; its seed, in hexadecimal, is public from then on."""
+
+    seed: str
+    public_value: str = ""
+
+
 Fact: TypeAlias = (
     SaleSetUp
     | SaleChanged
@@ -482,6 +511,10 @@ Fact: TypeAlias = (
     | OfferAccepted
     | EntryWithdrawn
     | UnitsSetAside
+    | WaitingRoomPut
+    | WaitingRoomRemoved
+    | WaitingRoomClosed
+    | WaitingRoomDrawn
 )
 
 _encoder: Final = msgspec.json.Encoder(order="deterministic")

@@ -72,6 +72,8 @@ class SalesRefusal(Refusal):
     NOT_EXCHANGEABLE = "not-exchangeable"
     SCAN_NOT_FOUND = "scan-not-found"
     NOT_UNDOABLE = "not-undoable"
+    NOT_ADMITTED = "not-admitted"
+    WAITING_ROOM_FIXED = "waiting-room-fixed"
 
 
 class Booked(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ from evently.web.api import (
     realtime,
     seating,
     tickets,
+    waiting_room,
     waitlist,
     webhooks,
 )
@@ -54,6 +55,7 @@ from evently.web.pages import passkeys as passkey_pages
 from evently.web.pages import seat_map as seat_map_pages
 from evently.web.pages import seats as seat_pages
 from evently.web.pages import tickets as ticket_pages
+from evently.web.pages import waiting_room as waiting_room_pages
 from evently.web.pages import (
     waitlist as waitlist_pages,
 )
@@ -72,6 +74,7 @@ FACES: Final = (
     attendees,
     questions,
     checkin,
+    waiting_room,
     waitlist,
     payments,
     notifications,
@@ -90,6 +93,7 @@ PAGES: Final = (
     seat_pages,
     seat_map_pages,
     booking_pages,
+    waiting_room_pages,
     waitlist_pages,
     ticket_pages,
     passing_pages,

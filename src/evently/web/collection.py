@@ -711,6 +711,61 @@ _WAITLIST: Final = Chapter(
     ],
 )
 
+_WAITING_ROOM: Final = Chapter(
+    "Waiting room",
+    "owner",
+    [
+        Step(
+            "createEvent",
+            name="Create an event with a crowd",
+            body=_PLACE
+            | {
+                "title": "Farewell tour {{run}}",
+                "description": "The last concert.",
+                "starts_at": "{{later}}",
+                "ends_at": "{{later_ends}}",
+                "on_sale_at": "{{soon}}",
+                "capacity": 100,
+                "ticket_types": [{"name": "Regular"}],
+            },
+            keep={"event_id": "id"},
+        ),
+        Step("publishEvent", name="Publish the event with a crowd"),
+        Step(
+            "putWaitingRoom",
+            body={"opens_minutes_before": 30},
+            checks=["answer.stage === 'upcoming'", "answer.seed_hash.length === 64"],
+        ),
+        Step("removeWaitingRoom"),
+        Step(
+            "putWaitingRoom",
+            name="Put one that is open",
+            body={"opens_minutes_before": 1440, "public_source": "drand quicknet, round 14520000"},
+            checks=["answer.stage === 'open'"],
+        ),
+        Step(
+            "enterWaitingRoom",
+            by="friend",
+            keep={"place_token": "token"},
+            checks=["answer.state === 'entered'", "answer.late === false"],
+        ),
+        Step(
+            "getPlace",
+            by="",
+            headers={"Place-Token": "{{place_token}}"},
+            checks=["answer.position === null"],
+        ),
+        Step("getWaitingRoom", by="", checks=["answer.entries === 1"]),
+        Step("getDraw", by="", checks=["answer.seed === null", "answer.data.length === 0"]),
+        Step(
+            "putPublicValue",
+            name="No value is wanted before the list is closed",
+            body={"value": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
+            status=409,
+        ),
+    ],
+)
+
 _SERIES: Final = Chapter(
     "Series",
     "owner",
@@ -800,6 +855,7 @@ WALK: Final = (
     _SEATS,
     _MONEY,
     _WAITLIST,
+    _WAITING_ROOM,
     _SERIES,
     _ADMINISTRATION,
     _END,

@@ -19,6 +19,7 @@ from evently.realtime import Hub
 from evently.sales import Engine
 from evently.sales.reads import Bookings, SeatBoards, WaitlistPositions
 from evently.tickets import TicketPrinter, Wallets
+from evently.waitingroom import WaitingRooms
 from evently.web.booked_events import BookedEvents
 from evently.web.edge import context
 from evently.web.edge.downloads import Downloads
@@ -54,6 +55,7 @@ class Services(context.Context):
     wallets: Wallets
     list_signer: ListSigner
     door: DoorReader
+    waiting_rooms: WaitingRooms
     downloads: Downloads = field(default_factory=Downloads)
     recent: Memory[Hashable, Any] = field(default_factory=lambda: Memory(KEPT_SECONDS, _RECENT_MAX))
     alike: Memory[Hashable, list[str]] = field(default_factory=lambda: Memory(KEPT_SECONDS, _ALIKE_MAX))

@@ -4,6 +4,7 @@ bookings    place, confirm, extend, cancel a booking; record its money; return i
 transfers   pass a ticket on, accept it, decline it, take it back, give it back
 exchanges   give tickets other seats
 waitlist    join, leave, accept an offer
+waiting_rooms  put a waiting room before a sale, and record what was drawn
 check_ins   scan a ticket at the door; undo that
 seats       give an event its seats; block them
 sale_terms  what else an organizer sets about a sale

@@ -46,6 +46,7 @@ class PlaceBooking(Command, frozen=True):
     fingerprint: bytes = b""  # of the request: a request with the same key and another fingerprint is refused
     promo_code: str | None = None  # case does not matter
     via: str = ""  # the source of the booking: recorded in the journal, and without effect on the sale
+    admitted: bool = False  # by the waiting room of the sale: its token was verified
 
     @property
     def actor_id(self) -> UUID:

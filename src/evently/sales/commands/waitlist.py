@@ -22,6 +22,7 @@ class JoinWaitlist(Command, frozen=True):
     key: str | None = None
     fingerprint: bytes = b""
     promo_code: str | None = None  # case does not matter
+    admitted: bool = False  # by the waiting room of the sale: its token was verified
 
     @property
     def actor_id(self) -> UUID:

@@ -10,6 +10,7 @@ Pure. Uses no line of the rules, so it can contradict them.
     exchanges.py               to their seats and codes
     waitlist.py, terms.py      to the waitlist; to what an organizer sets
     check_ins.py               to what happened at the door
+    waiting_rooms.py           to what a waiting room promised and drew
 
 A fact about something that does not exist, or is not in the right state, is a contradiction. So is any moment
 at which a pool is oversold, a seat has two owners, or more is refunded than was paid. A booking costs 20 us,
@@ -24,7 +25,16 @@ from datetime import datetime
 from typing import Any, Final
 
 from evently.sales import facts
-from evently.sales.replay import bookings, check_ins, exchanges, money, terms, transfers, waitlist
+from evently.sales.replay import (
+    bookings,
+    check_ins,
+    exchanges,
+    money,
+    terms,
+    transfers,
+    waiting_rooms,
+    waitlist,
+)
 from evently.sales.replay.state import Contradiction, Posted, ReplayedBooking, ReplayedSale, Totals
 
 __all__ = ["Contradiction", "Posted", "Replay", "ReplayedBooking", "ReplayedSale", "Totals"]
@@ -95,4 +105,8 @@ _APPLY: Final[dict[type[facts.Fact], Callable[[ReplayedSale, Any], None]]] = {
     facts.OfferAccepted: waitlist.accept,
     facts.EntryWithdrawn: waitlist.withdraw,
     facts.UnitsSetAside: waitlist.set_aside,
+    facts.WaitingRoomPut: waiting_rooms.put,
+    facts.WaitingRoomRemoved: waiting_rooms.remove,
+    facts.WaitingRoomClosed: waiting_rooms.close,
+    facts.WaitingRoomDrawn: waiting_rooms.draw,
 }

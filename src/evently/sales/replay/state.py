@@ -189,6 +189,22 @@ class ReplayedSeatBlock:
 
 
 @dataclass(slots=True)
+class ReplayedWaitingRoom:
+    """A waiting room before the sale. `draws_at`: when its list closes. Hashes, seed: in hexadecimal."""
+
+    opens_at: datetime
+    draws_at: datetime
+    seed_hash: str
+    public_source: str
+    closed_at: datetime | None = None
+    entries: int | None = None
+    list_hash: str | None = None
+    seed: str | None = None
+    public_value: str | None = None
+    drawn_at: datetime | None = None
+
+
+@dataclass(slots=True)
 class ReplayedPromo:
     """A promo code and its use by live bookings."""
 
@@ -270,6 +286,7 @@ class ReplayedSale:
     seats: dict[int, UUID | None] = field(default_factory=dict)  # claimed ones: ticket, or None for blocked
     seat_blocks: dict[UUID, ReplayedSeatBlock] = field(default_factory=dict)
     set_asides: dict[UUID, int] = field(default_factory=dict)  # units, by ticket type
+    waiting_room: ReplayedWaitingRoom | None = None
     promos: dict[UUID, ReplayedPromo] = field(default_factory=dict)
     entries: dict[UUID, ReplayedEntry] = field(default_factory=dict)
     # Sentences: an entry that got an offer before an earlier one that fitted as well

@@ -26,6 +26,8 @@ def set_up(sale: ReplayedSale, fact: facts.SaleSetUp) -> None:
 
 def change(sale: ReplayedSale, fact: facts.SaleChanged) -> None:
     """Change the sale window."""
+    if sale.waiting_room is not None and fact.on_sale_at != sale.on_sale_at:
+        raise Contradiction("the sale got another beginning behind a waiting room")
     sale.on_sale_at, sale.off_sale_at = fact.on_sale_at, fact.off_sale_at
 
 

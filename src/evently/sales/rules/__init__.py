@@ -16,6 +16,7 @@ disturb its neighbours.
     transfers  pass tickets on
     exchanges  give tickets other seats
     check_ins  check tickets in at the door
+    waiting_rooms  a waiting room before the sale: what was promised and drawn
     offers     which waiting entries are offered released units
     moves      the steps that rules are composed of; pricing and ledger: the money
 
@@ -65,6 +66,12 @@ from evently.sales.commands.transfers import (
     OfferTransfer,
     WithdrawTransfer,
 )
+from evently.sales.commands.waiting_rooms import (
+    CloseWaitingRoom,
+    DrawWaitingRoom,
+    PutWaitingRoom,
+    RemoveWaitingRoom,
+)
 from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWaitlist
 from evently.sales.nouns import Booking
 from evently.sales.outcomes import Booked, Listed, No, Outcome, SalesRefusal
@@ -77,6 +84,7 @@ from evently.sales.rules import (
     sale_terms,
     seats,
     transfers,
+    waiting_rooms,
     waitlist,
 )
 from evently.sales.rules.state import Batch, KeyedOutcome, Sale
@@ -199,4 +207,8 @@ RULES: Final[Mapping[type[Command], Callable[[Sale, Batch, Any], Outcome]]] = {
     ChangeSeatBlock: seats.change_seat_block,
     PutPromoCode: sale_terms.put_promo_code,
     RetirePromoCode: sale_terms.retire_promo_code,
+    PutWaitingRoom: waiting_rooms.put_waiting_room,
+    RemoveWaitingRoom: waiting_rooms.remove_waiting_room,
+    CloseWaitingRoom: waiting_rooms.close_waiting_room,
+    DrawWaitingRoom: waiting_rooms.draw_waiting_room,
 }

@@ -32,13 +32,13 @@ from evently.sales.rules.promos import (
     unlocks,
     use_promo,
 )
-from evently.sales.rules.state import Batch, Promo, Sale
+from evently.sales.rules.state import HAS_WAITING_ROOM, Batch, Promo, Sale
 from evently.sales.terms import TicketTypeTerms
 
 
 def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     """Book units and seats, when all of them are available."""
-    if no := not_selling(sale, sale.on_sale_at, sale.off_sale_at, batch.now):
+    if no := not_selling(sale, sale.on_sale_at, sale.off_sale_at, batch.now) or _not_admitted(sale, command):
         return no
     promo = (
         None if command.promo_code is None else find_promo(sale, batch, command.promo_code, command.buyer_id)
@@ -78,6 +78,12 @@ def place_booking(sale: Sale, batch: Batch, command: PlaceBooking) -> Outcome:
     if promo is not None:
         use_promo(batch, promo, booking)
     return Booked(booking)
+
+
+def _not_admitted(sale: Sale, command: PlaceBooking) -> No | None:
+    if sale.extras & HAS_WAITING_ROOM and not command.admitted:
+        return No(SalesRefusal.NOT_ADMITTED)
+    return None
 
 
 def _is_sold_out(sale: Sale, units_by_pool: dict[UUID, int]) -> bool:

@@ -78,6 +78,8 @@ def change_sale(sale: Sale, batch: Batch, command: ChangeSale) -> Outcome:
     """Change the sale window."""
     if sale.state == "cancelled":
         return No(SalesRefusal.EVENT_CANCELLED)
+    if sale.has_waiting_room and command.on_sale_at != sale.on_sale_at:
+        return No(SalesRefusal.WAITING_ROOM_FIXED, "on_sale_at")  # its list closes then: that was promised
     sale.on_sale_at, sale.off_sale_at = command.on_sale_at, command.off_sale_at
     batch.terms_changed = True
     batch.serve_waitlist = True  # the waitlist is served within the window only

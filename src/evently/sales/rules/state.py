@@ -40,6 +40,7 @@ SecretSource = Callable[[], bytes]
 HAS_CONDITIONS, HAS_SEATING, HAS_PROMOS, HAS_WAITLIST, HAS_RETURNS, HAS_RESCHEDULINGS = (1, 2, 4, 8, 16, 32)
 HAS_TRANSFERS = 64  # or codes that are void
 HAS_SEAT_BLOCKS = 256
+HAS_WAITING_ROOM = 512  # who books needs an admission
 DOOR_KEPT = 128  # it was cancelled, and the organizer keeps what was paid at the door
 # Entries of each quantity in memory: a few milliseconds to load, and as many offers as a batch should make
 # beside its commands
@@ -208,6 +209,11 @@ class Sale:
     returned: dict[UUID, ReturnedTicket] = field(default_factory=dict)  # by ticket
     transfers: dict[UUID, Transfer] = field(default_factory=dict)  # open ones, by ticket
     next_transfer_end_at: datetime | None = None  # no open transfer ends by the clock before it
+
+    @property
+    def has_waiting_room(self) -> bool:
+        """Whether who books needs an admission from a waiting room."""
+        return bool(self.extras & HAS_WAITING_ROOM)
 
     def pays_door_back(self) -> bool:
         """Return whether it was cancelled, and what was paid at the door is paid back to everybody."""

@@ -27,6 +27,7 @@ from evently.sales.rules.pricing import amounts_of, payment_of
 from evently.sales.rules.promos import Wanted, discounts_of, find_promo, unlocking_code, unlocks, use_promo
 from evently.sales.rules.state import Batch, Promo, Sale, Waitlist
 from evently.sales.states import WithdrawalReason
+from evently.sales.terms import TicketTypeTerms
 
 
 def join_waitlist(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
@@ -44,6 +45,8 @@ def join_waitlist(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
         return no
     if terms.needed_ids:
         return No(SalesRefusal.ADD_ON_ALONE, "waitlist", {"ticket_type": terms.name})
+    if no := _not_admitted(sale, batch, command, terms):
+        return no
     if command.quantity > terms.per_booking_max:
         return No(
             SalesRefusal.OVER_BOOKING_LIMIT,
@@ -82,6 +85,18 @@ def join_waitlist(sale: Sale, batch: Batch, command: JoinWaitlist) -> Outcome:
         )
     )
     return Listed(entry)
+
+
+def _not_admitted(sale: Sale, batch: Batch, command: JoinWaitlist, terms: TicketTypeTerms) -> No | None:
+    """Refuse who would go past the waiting room: an entry gets an offer at once when tickets are available.
+
+    Once the sale has begun and nothing is left, everybody may join.
+    """
+    if command.admitted or not sale.has_waiting_room:
+        return None
+    if batch.now >= sale.on_sale_at and sale.available(terms) <= 0:
+        return None
+    return No(SalesRefusal.NOT_ADMITTED, "waitlist")
 
 
 def accept_offer(sale: Sale, batch: Batch, command: AcceptOffer) -> Outcome:

@@ -18,6 +18,7 @@ from evently.sales.commands.waitlist import AcceptOffer, JoinWaitlist, LeaveWait
 from evently.sales.nouns import WaitlistEntry
 from evently.sales.outcomes import Booked, Listed, No, SalesRefusal
 from evently.sales.states import EntryState, WithdrawalReason
+from evently.web.admissions import AdmissionToken, is_admitted
 from evently.web.api.bookings import (
     WITHOUT_CODE,
     AcceptBody,
@@ -152,6 +153,7 @@ class WaitlistSizesView(msgspec.Struct, frozen=True):
         SalesRefusal.EVENT_NOT_FOUND,
         SalesRefusal.UNKNOWN_TICKET_TYPE,
         SalesRefusal.SALE_ENDED,
+        SalesRefusal.NOT_ADMITTED,
         SalesRefusal.EVENT_CANCELLED,
         SalesRefusal.OVER_BOOKING_LIMIT,
         SalesRefusal.OVER_BUYER_LIMIT,
@@ -167,6 +169,7 @@ async def join_waitlist(
     event_id: FromPath[EventId],
     data: JSONBody[WaitlistBody],
     idempotency_key: IdempotencyKey = None,
+    admission_token: AdmissionToken = None,
 ) -> Response[WaitlistEntryView]:
     """Add the caller to the waitlist of a ticket type."""
     if data.promo_code is not None:
@@ -179,6 +182,7 @@ async def join_waitlist(
         key=key_of(idempotency_key),
         fingerprint=fingerprint_of("join", event_id, data),
         promo_code=data.promo_code,
+        admitted=is_admitted(request, event_id, admission_token),
     )
     outcome = await _submit(request, command)
     view = _show_entry(outcome.entry)

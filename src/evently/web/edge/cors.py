@@ -15,7 +15,7 @@ _EXPOSED: Final = (
 )
 _ALLOWED_HEADERS: Final = (
     b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id,"
-    b" traceparent"
+    b" Admission-Token, Place-Token, traceparent"
 )
 _ALLOWED_METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _PREFLIGHT_SECONDS: Final = b"7200"  # browsers keep the response to a preflight no longer

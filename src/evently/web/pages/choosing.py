@@ -27,6 +27,7 @@ from evently.web.edge.idempotency import fingerprint_of
 from evently.web.edge.problems import PROBLEMS, sentence_of
 from evently.web.edge.routing import FromPath
 from evently.web.pages import words
+from evently.web.pages.admitting import is_admitted_here
 from evently.web.pages.events import EventOnPage, TypeOnPage, read_event, recent_event
 from evently.web.pages.forms import Form, FormError, parse_form, read_form
 from evently.web.pages.passkeys import passkey_offer
@@ -182,6 +183,7 @@ async def _place(
         fingerprint=fingerprint_of("place", event_id, choice),
         promo_code=choice.code or None,
         via=source_of(request),
+        admitted=is_admitted_here(request, event_id),
     )
     outcome = await request.context.engine.submit(command)
     if isinstance(outcome, No):
@@ -331,6 +333,10 @@ def _no(exc: Refused, page: EventOnPage, choice: Choice) -> _No:
         return _sold_out(page, choice, address)
     if refusal in (SalesRefusal.SEAT_TAKEN, SalesRefusal.ORPHAN_SEAT, SalesRefusal.UNKNOWN_SEAT):
         return _seat_gone(exc, page, choice, address)
+    if refusal is SalesRefusal.NOT_ADMITTED:
+        text = "People are let in one after the other. What you chose stays possible when it is your turn."
+        room = f"{address}/waiting-room"
+        return _No("This sale has a waiting room", text, "Go to the waiting room", room)
     if refusal is SalesRefusal.TOO_MANY_HOLDS:
         return _No("You already have tickets on hold here", sentence_of(exc), "See my tickets", "/me/tickets")
     return _No(PROBLEMS[refusal].title, sentence_of(exc), "Back to the event", page.address)

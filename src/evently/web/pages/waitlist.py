@@ -25,6 +25,7 @@ from evently.web.edge.context import Response
 from evently.web.edge.idempotency import fingerprint_of
 from evently.web.edge.problems import PROBLEMS, sentence_of
 from evently.web.edge.routing import FromPath, QueryParameter
+from evently.web.pages.admitting import is_admitted_here
 from evently.web.pages.browsing import event_address
 from evently.web.pages.events import Code, EventOnPage, read_with_code
 from evently.web.pages.forms import FormError, read_form
@@ -106,6 +107,7 @@ async def join(request: Request, event_id: FromPath[EventId]) -> Response[str] |
         key=f"page-{key[:100]}" if key and key.isascii() else None,
         fingerprint=fingerprint_of("join", event_id, meant),
         promo_code=code or None,
+        admitted=is_admitted_here(request, event_id),
     )
     outcome = await request.context.engine.submit(command)
     if isinstance(outcome, No) and outcome.refusal is not SalesRefusal.ALREADY_WAITING:

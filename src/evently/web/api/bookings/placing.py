@@ -9,6 +9,7 @@ from evently.analytics import read_source
 from evently.kit.ids import BookingId, EventId
 from evently.sales.commands.bookings import ExtendHold, PlaceBooking
 from evently.sales.outcomes import SalesRefusal
+from evently.web.admissions import AdmissionToken, is_admitted
 from evently.web.api.bookings.bodies import BookingBody, lines_of
 from evently.web.api.bookings.views import BookingView, answer_booking
 from evently.web.edge.auth import SIGNED_IN, policy
@@ -25,6 +26,7 @@ _PLACING: Final = (
     SalesRefusal.UNKNOWN_TICKET_TYPE,
     SalesRefusal.SOLD_OUT,
     SalesRefusal.NOT_ON_SALE_YET,
+    SalesRefusal.NOT_ADMITTED,
     SalesRefusal.SALE_ENDED,
     SalesRefusal.EVENT_CANCELLED,
     SalesRefusal.OVER_BOOKING_LIMIT,
@@ -64,6 +66,7 @@ async def place_booking(
     event_id: FromPath[EventId],
     data: JSONBody[BookingBody],
     idempotency_key: IdempotencyKey = None,
+    admission_token: AdmissionToken = None,
 ) -> Response[BookingView]:
     """Book tickets; answer when the booking is durable."""
     if data.promo_code is not None:
@@ -78,6 +81,7 @@ async def place_booking(
         fingerprint=fingerprint_of("place", event_id, data),
         promo_code=data.promo_code,
         via="" if data.via is None else read_source(data.via),
+        admitted=is_admitted(request, event_id, admission_token),
     )
     return answer_booking(request, await request.context.engine.submit(command), created=True)
 

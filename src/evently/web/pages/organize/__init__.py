@@ -20,6 +20,7 @@ questions what buyers are asked
 rehearse  rehearsals: started, followed, their reports
 door      what happens at the door, conflicts, the phones that scan, what is allowed
 people    members, roles, invitations
+waiting_room a waiting room before the sale
 keys      API keys
 webhooks  webhooks, and what was sent to them
 venues    venues; seat_maps: import, generate, edit
@@ -53,6 +54,7 @@ from evently.web.pages.organize import (
     terms,
     tickets,
     venues,
+    waiting_room,
     webhooks,
 )
 
@@ -73,6 +75,7 @@ routes: Final = [
     *codes.routes,
     *terms.routes,
     *seats.routes,
+    *waiting_room.routes,
     *questions.routes,
     *rehearse.routes,
     *door.routes,

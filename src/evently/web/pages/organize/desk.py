@@ -66,6 +66,7 @@ TABS: Final = (
             Tab("dates", "Dates"),
             Tab("tickets", "Tickets"),
             Tab("seats", "Seats", "door"),
+            Tab("waiting-room", "Waiting room"),
             Tab("codes", "Promo codes"),
             Tab("terms", "Refunds and fees"),
             Tab("questions", "Questions"),
