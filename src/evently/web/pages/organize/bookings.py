@@ -139,9 +139,7 @@ async def show_booking(
     return await _show(request, event_id, booking_id, done=done)
 
 
-@act(
-    "/organize/events/{event_id}/bookings/{booking_id}/resend", **policy(organizer("door", "bookings:write"))
-)
+@act("/organize/events/{event_id}/bookings/{booking_id}/resend", **policy(WRITES))
 async def resend_tickets(
     request: Request, event_id: FromPath[EventId], booking_id: FromPath[BookingId]
 ) -> Response[None] | Response[str]:

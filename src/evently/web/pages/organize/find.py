@@ -85,7 +85,10 @@ async def _open(request: Request, organizer_id: UUID, event_id: UUID | None) -> 
 
 
 def _pages(desk: Desk, typed: str) -> list[Hit]:
-    """Return the pages whose names have words that begin with all that was typed; of the event first."""
+    """Return the pages whose names, or addresses, have words that begin with all that was typed.
+
+    Those of the event come first.
+    """
     asked = typed.casefold().split()
     hits = []
     for menus, detail in (
@@ -93,7 +96,8 @@ def _pages(desk: Desk, typed: str) -> list[Hit]:
         (desk.places, desk.organizer.name),
     ):
         for link in [link for menu in menus for link in menu.links]:
-            names = link.name.casefold().split()
+            end = link.address.rpartition("/")[2]
+            names = [*link.name.casefold().split(), *([] if "_" in end else end.split("-"))]
             if asked and all(any(name.startswith(word) for name in names) for word in asked):
                 hits.append(Hit(link.name, detail, link.address))
     return hits[:_SHOWN_MAX]
