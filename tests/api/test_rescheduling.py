@@ -15,6 +15,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import show_id
 from tests.support.box_office import BoxOffice, instant, open_box_office
 from tests.support.catalogue import BERLIN
+from tests.support.forms import form_of
 from tests.support.sales_desk import until
 from tests.support.visitor import Visitor
 
@@ -117,7 +118,7 @@ async def test_the_page_of_a_venue_says_that_buyers_are_told_and_they_are(office
     member = Visitor(office, await office.as_member("manager"))
     venue = f"/organize/venues/{show_id('ven', event.venue_id)}"
     await member.read(venue)
-    await member.send(venue, member.form(venue) | {"time_zone": "America/New_York"})
+    await member.send(venue, form_of(member.text, venue) | {"time_zone": "America/New_York"})
     assert "Their buyers are told." in member.text
     assert not await told(office, buyer), "nothing has happened yet"
     await member.submit(venue)

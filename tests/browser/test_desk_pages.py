@@ -98,6 +98,8 @@ async def test_a_question_is_asked_and_a_person_invited_by_keyboard_alone(
         await tab_to(page, "Add the question")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("link", name="How do you come here?")).to_be_visible()
+        await tab_to(page, await page.locator(".rail-places summary").inner_text())
+        await page.keyboard.press("Enter")
         await follow(page, "People", "People")
         await tab_to(page, "email")
         await press(page, "zoe@evently.example")

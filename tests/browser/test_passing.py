@@ -58,7 +58,7 @@ async def test_pass_one_on(office: BoxOffice, server: Serving, browser: Browser,
             await receiver.get_by_label("Code").fill(await mailed(office, email, r"\b\d{6}\b"))
             await receiver.get_by_role("button", name="Log in").click()
             await receiver.get_by_label("Name").fill("Ada Lovelace")
-            await receiver.get_by_role("button", name="Log in").click()
+            await receiver.get_by_role("button", name="Go on").click()
             await expect(receiver.get_by_role("heading", level=1)).to_have_text("A ticket for you")
             await receiver.get_by_role("button", name="Accept the ticket").click()
             await receiver.get_by_role("link", name="Show my ticket").click()

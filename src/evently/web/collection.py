@@ -755,7 +755,7 @@ _WAITING_ROOM: Final = Chapter(
             headers={"Place-Token": "{{place_token}}"},
             checks=["answer.position === null"],
         ),
-        Step("getWaitingRoom", by="", checks=["answer.entries === 1"]),
+        Step("getWaitingRoom", by="", until="pm.response.json().entries === 1"),
         Step("getDraw", by="", checks=["answer.seed === null", "answer.data.length === 0"]),
         Step(
             "putPublicValue",
