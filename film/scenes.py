@@ -131,7 +131,7 @@ async def publish(page: Page, footage: Footage) -> None:
     await page.get_by_role("link", name="Back to the desk").click()
     await pause(page, 1_000)
     await page.get_by_role("button", name="Publish it").click()
-    await expect(page.get_by_role("status")).to_contain_text("It is published.")
+    await expect(page.get_by_role("status").first).to_contain_text("It is published.")
     footage.next_sentence()
     await pause(page, 2_500)
 
@@ -139,7 +139,7 @@ async def publish(page: Page, footage: Footage) -> None:
 async def add_code(page: Page, footage: Footage) -> None:
     """Make a promo code."""
     footage.next_sentence()
-    await page.get_by_role("link", name="Codes").click()
+    await page.get_by_role("link", name="Promo codes").click()
     await pause(page)
     await page.locator("#code").press_sequentially("spring", delay=60)
     await page.locator("#value").press_sequentially("10", delay=60)
