@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from film.footage import Footage
 from film.script import Scene, read_script, reading_seconds
 from tests.browser.diagrams import PICTURES
 
+FILM = Path(__file__).parent.parent / "docs" / "film"
+MEGABYTES_MAX = 15
 SCENE = Scene("story", "phone", "A story.", "Story", ("First this happens.", "Then that."))
 
 
@@ -55,3 +58,12 @@ def test_subtitles_follow_each_other(tmp_path: Path) -> None:
     assert (tmp_path / "film.srt").read_text() == (
         "1\n00:00:00,000 --> 00:00:02,500\nOne.\n\n2\n00:00:02,500 --> 01:00:02,500\nTwo.\n"
     )
+
+
+def test_the_film_is_of_the_script_and_of_a_fair_length() -> None:
+    subtitles = (FILM / "evently.srt").read_text(encoding="utf-8")
+    said = [line for line in subtitles.splitlines() if line and not re.match(r"\d+$|\d\d:\d\d:", line)]
+    assert said == [sentence for scene in read_script() for sentence in scene.said], "make film"
+    minutes = int(re.findall(r"--> 00:(\d\d):", subtitles)[-1])
+    assert 5 <= minutes < 7
+    assert (FILM / "evently.mp4").stat().st_size <= MEGABYTES_MAX * 1e6
