@@ -404,7 +404,7 @@ def test_work_runs_without_answering(database_url: str) -> None:
         text=True,
         env=environment(database_url=database_url),
     ) as process:
-        until(lambda: _connections(database_url) > 0, "it has connected")
+        until(lambda: _leases(database_url) > 0, "it works")
         assert process.poll() is None
         process.terminate()
         assert process.wait(30) == 0
@@ -412,13 +412,8 @@ def test_work_runs_without_answering(database_url: str) -> None:
         assert "Traceback" not in process.stderr.read()
 
 
-def _connections(url: str) -> int:
+def _leases(url: str) -> int:
     with psycopg.connect(url) as connection:
-        row = connection.execute(
-            """
-            SELECT count(*) FROM pg_stat_activity
-            WHERE datname = current_database() AND application_name = 'evently'
-            """
-        ).fetchone()
+        row = connection.execute("SELECT count(*) FROM leases").fetchone()
     assert row is not None
     return int(row[0])

@@ -104,4 +104,4 @@ async def test_axe_finds_nothing_serious(
         found = await page.evaluate("axe.run({ resultTypes: ['violations'], preload: false })")
         assert [each["id"] for each in found["violations"] if each["impact"] in SERIOUS] == []
         await page.set_viewport_size(NARROWEST)
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
