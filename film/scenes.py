@@ -23,6 +23,7 @@ from evently.sales.reads import find_sale
 from film.footage import Footage, Terminal, filming
 from tests.api.test_checkin import open_door
 from tests.browser import test_door
+from tests.browser.scenes import Scenes
 from tests.browser.scenes_evening import on_sale, sell, spread
 from tests.support.box_office import BoxOffice
 from tests.support.desk import address_of, sign_in_member
@@ -32,7 +33,6 @@ from tests.support.serving import Serving, environment, serving
 PHONE: Final[Any] = {"width": 390, "height": 740}
 DESKTOP: Final[Any] = {"width": 1100, "height": 640}
 _PASSWORD: Final = "evently-demo"  # noqa: S105  # of everybody in the demo
-_PHRASE: Final = "a long enough pass phrase"
 _SLOW_MS: Final = 700  # a person looks before they act
 _TOUCH: Final = """addEventListener("pointerdown", ({ clientX, clientY }) => {
   const dot = document.createElement("div");
@@ -85,7 +85,7 @@ async def desk(stage: Stage, footage: Footage) -> None:
         base_url=stage.server.url, viewport=DESKTOP, device_scale_factor=1
     )
     page = await context.new_page()
-    await sign_in(stage, page)
+    await Scenes(stage.office).buyer(page.context, stage.server.url)
     await page.goto("/me")
     async with filming(footage, "desktop", page):
         footage.next_sentence()
@@ -251,7 +251,7 @@ async def race(stage: Stage, footage: Footage) -> None:
     async with AsyncExitStack() as stack:
         pages = [await stack.enter_async_context(phone(stage, footage, name)) for name in ("left", "right")]
         for page in pages:
-            await sign_in(stage, page)
+            await Scenes(stage.office).buyer(page.context, stage.server.url)
             await page.goto(f"/events/{theatre}/seats?section=Stalls")
         footage.next_sentence()
         await pause(pages[0], 800)
@@ -267,16 +267,6 @@ async def race(stage: Stage, footage: Footage) -> None:
         await pause(pages[0], 2_500)
         footage.next_sentence()
         await pause(pages[0], 1_000)
-
-
-async def sign_in(stage: Stage, page: Page) -> None:
-    """Put the session of a new person into a browser."""
-    accounts = stage.office.context.accounts
-    email = f"buyer.{new_id().hex[-6:]}@evently.example"
-    await accounts.register(email, "A buyer", _PHRASE, None)
-    grant = await accounts.login(email, _PHRASE, None, in_browser=True)
-    value = f"{grant.refresh_token}.{grant.access_token}"
-    await page.context.add_cookies([{"name": "evently", "value": value, "url": stage.server.url}])
 
 
 async def rehearsal(stage: Stage, footage: Footage) -> None:

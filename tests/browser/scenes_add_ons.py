@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
-from evently.kit.ids import new_id, show_id
+from evently.kit.ids import show_id
 from evently.kit.money import Money
 from evently.organizing import NewPool, NewTicketType, SaleTerms, SeatingDraft, ZoneDraft
 from evently.seating import add_seat_map
 from evently.seating.generate import theatre
+from tests.browser.scenes import Scenes
 from tests.support.box_office import BoxOffice
 from tests.support.desk import address_of, sign_in_member
 
@@ -69,12 +70,7 @@ async def photograph(gallery: Gallery, office: BoxOffice, url: str) -> None:
     types = await office.types(event)
     standing, parking = types["Standing"], types["Parking"]
     address = f"/events/{show_id('evt', event.event_id)}"
-    email = f"zoe.okafor.{new_id().hex[-4:]}@evently.example"
-    accounts = office.context.accounts
-    await accounts.register(email, "Zoë Okafor", "a long enough pass phrase", None)
-    grant = await accounts.login(email, "a long enough pass phrase", None, in_browser=True)
-    session = f"{grant.refresh_token}.{grant.access_token}"
-    await page.context.add_cookies([{"name": "evently", "value": session, "url": url}])
+    buyer = await Scenes(office).buyer(page.context, url)
     await gallery.visit("add-ons-event", f"{address}#tickets", whole=True, narrow=True)
     await gallery.visit("add-ons-choice", f"{address}/book?{standing}=2&{parking}=1", whole=True, narrow=True)
     await gallery.visit("add-ons-alone", f"{address}/book?{parking}=1", whole=True)
@@ -85,9 +81,8 @@ async def photograph(gallery: Gallery, office: BoxOffice, url: str) -> None:
     await page.goto(f"{theatre_address}/seats?{beside}=2")
     await page.locator("[data-ready]").wait_for()
     await gallery.shot("add-ons-seated-map", whole=True)
-    headers = {"Authorization": f"Bearer {grant.access_token}"}
     lines = [{"ticket_type_id": standing, "quantity": 2}, {"ticket_type_id": parking, "quantity": 2}]
-    booked = (await office.place(event, headers, *lines)).json()["id"]
+    booked = (await office.place(event, buyer.headers, *lines)).json()["id"]
     await gallery.visit("add-ons-cancel", f"/bookings/{booked}/cancel")
     await sign_in_member(office, page.context, url)
     await gallery.visit("add-ons-desk", f"{address_of(event)}/tickets", narrow=True)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from evently.catalogue import Event
 from evently.kit.ids import new_id, show_id
 from evently.waitingroom import WaitingRoomTerms, put_room
+from tests.browser.scenes import Scenes
 from tests.support.box_office import BoxOffice
 from tests.support.catalogue import sale_terms
 from tests.support.desk import address_of, sign_in_member
@@ -30,12 +31,7 @@ async def put_before_sale(office: BoxOffice, ahead: timedelta, **terms: object) 
 async def photograph(gallery: Gallery, office: BoxOffice, url: str) -> None:
     """Photograph them."""
     page, rooms = gallery.page, office.context.waiting_rooms
-    email = f"zoe.okafor.{new_id().hex[-4:]}@evently.example"
-    accounts = office.context.accounts
-    await accounts.register(email, "Zoë Okafor", "a long enough pass phrase", None)
-    grant = await accounts.login(email, "a long enough pass phrase", None, in_browser=True)
-    session = f"{grant.refresh_token}.{grant.access_token}"
-    await page.context.add_cookies([{"name": "evently", "value": session, "url": url}])
+    await Scenes(office).buyer(page.context, url)
     far = await put_before_sale(office, timedelta(hours=30))
     await gallery.visit("room-upcoming", _address(far))
     await gallery.visit("room-event", f"/events/{show_id('evt', far.event_id)}#tickets", whole=True)

@@ -19,7 +19,7 @@ from evently.sales.reads import find_sale
 from tests.support.catalogue import make_event, make_organizer, make_venue
 from tests.support.network_faults import own_postgres
 from tests.support.row_checks import check_rows
-from tests.support.selling import DEADLINE_SECONDS, open_engine, place, say
+from tests.support.selling import DEADLINE_SECONDS, database_at, open_engine, place, say
 
 SECONDS_MAX = 0.3  # of a commit here
 COUNT_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -30,15 +30,6 @@ WRITE = "SELECT pg_logical_emit_message(true, 'tests', 'something')"
 def postgres() -> Iterator[EmbeddedPostgres]:
     with own_postgres() as server:
         yield server
-
-
-@asynccontextmanager
-async def database_at(url: str) -> AsyncIterator[Database]:
-    database = await Database.open(DatabaseOptions(url, commit_seconds_max=SECONDS_MAX))
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 @asynccontextmanager
@@ -76,7 +67,7 @@ async def until_waiting(db: Database, sessions: set[int]) -> None:
 
 
 async def test_a_transaction_that_waits_is_told_and_leaves_no_session(postgres: EmbeddedPostgres) -> None:
-    async with database_at(postgres.url) as db:
+    async with database_at(postgres.url, commit_seconds_max=SECONDS_MAX) as db:
         await write(db)
         async with without_a_standby(db):
             with pytest.raises(CommitsWait) as told:
@@ -94,7 +85,7 @@ async def test_a_transaction_that_waits_is_told_and_leaves_no_session(postgres: 
 
 
 async def test_a_lane_waits_on_with_one_session_and_its_buyers_are_told(postgres: EmbeddedPostgres) -> None:
-    async with database_at(postgres.url) as db:
+    async with database_at(postgres.url, commit_seconds_max=SECONDS_MAX) as db:
         now = utc_now()
         venue = await make_venue(db, await make_organizer(db))
         event = await make_event(
@@ -135,7 +126,7 @@ async def test_a_lane_waits_on_with_one_session_and_its_buyers_are_told(postgres
 
 
 async def test_a_probe_does_not_pile_up_commits(postgres: EmbeddedPostgres) -> None:
-    async with database_at(postgres.url) as db:
+    async with database_at(postgres.url, commit_seconds_max=SECONDS_MAX) as db:
         clock = CheckedClock(utc_now)
         async with (
             Probe.open(DatabaseOptions(postgres.url), clock, db.commits) as probe,

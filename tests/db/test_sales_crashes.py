@@ -6,8 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from evently.catalogue import Event
-from evently.db import Database, DatabaseOptions
+from evently.db import Database
 from evently.db.embedded import EmbeddedPostgres
 from evently.kit.clock import utc_now
 from evently.kit.errors import OutcomeUnknown
@@ -26,7 +25,7 @@ from tests.support.booking_clients import CRASH_POINTS, ClientJournal, run_clien
 from tests.support.catalogue import make_event, make_organizer, make_venue
 from tests.support.network_faults import kill_postgres, own_postgres
 from tests.support.row_checks import check_client_journals, check_rows
-from tests.support.selling import DEADLINE_SECONDS, eventually, open_engine, place, say
+from tests.support.selling import DEADLINE_SECONDS, database_at, eventually, open_engine, place, say
 
 ROOT: Final = Path(__file__).parents[2]
 PROCESS_SECONDS_MAX: Final = 90.0
@@ -45,15 +44,6 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     """A server that this module kills."""
     with own_postgres() as server:
         yield server
-
-
-@asynccontextmanager
-async def database_at(url: str) -> AsyncIterator[Database]:
-    database = await Database.open(DatabaseOptions(url))
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 async def put_on_sale(db: Database) -> tuple[Event, list[UUID]]:

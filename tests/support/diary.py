@@ -21,11 +21,11 @@ from evently import organizing, sales
 from evently.accounts import TokenOptions
 from evently.accounts.tokens import Tokens
 from evently.audit import inspect
-from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
 from evently.rehearsal.driver import HttpClient, Reply, Target, request_for
 from tests.support.catalogue import event_terms, make_organizer, make_venue, sale_terms
+from tests.support.selling import database_at
 
 SECRET: Final = "a secret of the tests, long enough to sign"
 # Of each `serve`: limits would hide what is tested
@@ -174,15 +174,6 @@ def _code_of(answer: Reply) -> str:
     if answer.header("content-type") != "application/problem+json":
         return ""
     return str(msgspec.json.decode(answer.body)["code"])
-
-
-@asynccontextmanager
-async def database_at(url: str) -> AsyncIterator[Database]:
-    database = await Database.open(DatabaseOptions(url))
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 async def put_on_sale(url: str, events: int = 2) -> list[Sold]:

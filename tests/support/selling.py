@@ -28,16 +28,25 @@ DEADLINE_SECONDS: Final = 30.0
 
 
 @asynccontextmanager
+async def database_at(url: str, **options: Any) -> AsyncIterator[Database]:
+    """Open a pool, as another process would."""
+    database = await Database.open(DatabaseOptions(url, **options))
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
 async def open_engine(url: str, clock: Clock, **options: Any) -> AsyncIterator[Engine]:
     """Run an engine as in another process: with a pool, connections and a memory of its own."""
-    database = await Database.open(DatabaseOptions(url))
-    engine = Engine(database, EngineOptions(**(PATIENT | options)), clock, new_id)
-    await engine.start()
-    try:
-        yield engine
-    finally:
-        await engine.stop()
-        await database.close()
+    async with database_at(url) as database:
+        engine = Engine(database, EngineOptions(**(PATIENT | options)), clock, new_id)
+        await engine.start()
+        try:
+            yield engine
+        finally:
+            await engine.stop()
 
 
 @asynccontextmanager

@@ -114,7 +114,7 @@ class WaitingRooms:
         room = now.room
         if room.drawn_at is None:
             return Place("entered")
-        position = self._position_of(room, await self._order_of(room), entry)
+        position = self._position_of(await self._order_of(room), room, entry)
         if position is None:
             raise Refused(WaitingRoomRefusal.PLACE_NOT_VALID)  # of a room that was there before this one
         at, turn_at = self._clock(), rooms.turn_of(room, entry, position)
@@ -167,7 +167,7 @@ class WaitingRooms:
         return await self._orders.get((room.event_id, room.seed_hash), read)
 
     @staticmethod
-    def _position_of(room: WaitingRoom, order: DrawnList | None, entry: Entry) -> int | None:
+    def _position_of(order: DrawnList | None, room: WaitingRoom, entry: Entry) -> int | None:
         if order is None:
             return None
         if entry.late_number is None:
@@ -185,11 +185,7 @@ class WaitingRooms:
             people = list(dict.fromkeys(person_id for event, person_id in asked if event == event_id))
             async with self._database.transaction() as tx:
                 entered = await rooms.enter_room(
-                    tx,
-                    event_id,
-                    people,
-                    self._clock,
-                    lambda locked, entry, order=order: self._position_of(locked, order, entry),  # type: ignore[misc]
+                    tx, event_id, people, self._clock, partial(self._position_of, order)
                 )
             entries |= {(event_id, person_id): entry for person_id, entry in entered.items()}
         return [entries[each] for each in asked]
