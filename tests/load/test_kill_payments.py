@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import os
 import signal
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -89,11 +90,13 @@ async def open_event(database: Database) -> tuple[str, bytes]:
 
 async def judge(database: Database, heard: dict[str, str]) -> None:
     """Compare answers, charges and bookings once every payment is final."""
-    async with asyncio.timeout(SETTLED_SECONDS_MAX):
-        while await database.fetch_value(
-            "SELECT count(*) FROM payments WHERE state NOT IN ('captured', 'declined', 'voided', 'lost')"
-        ):
-            await asyncio.sleep(0.2)
+    until = time.monotonic() + SETTLED_SECONDS_MAX
+    while unsettled := await database.fetch(
+        "SELECT state, tries, reference, changed_at, resume_at, now() FROM payments"
+        " WHERE state NOT IN ('captured', 'declined', 'voided', 'lost') ORDER BY changed_at"
+    ):
+        assert time.monotonic() < until, [dict(row) for row in unsettled]
+        await asyncio.sleep(0.2)
     rows = await database.fetch(
         "SELECT bookings.booking_id, bookings.state AS booking, payments.state AS payment,"
         " charge.state AS charge, charge.captured_minor,"
