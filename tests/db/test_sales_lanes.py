@@ -56,6 +56,37 @@ async def test_a_locked_sale_stops_no_other_event(desk: SalesDesk, database_url:
     assert ids == sorted(ids), "decided in the order of arrival"
 
 
+async def test_what_comes_while_a_batch_waits_for_its_lock_joins_it(
+    desk: SalesDesk, database_url: str
+) -> None:
+    event, other = await desk.event(), await desk.event()
+    types = {each.event_id: (await desk.types(each))["Regular"] for each in (event, other)}
+    rows = "SELECT count(*) FROM journal WHERE event_id = $1"
+    before = await desk.db.fetch_value(rows, event.event_id)
+    async with open_engine(
+        database_url, desk.clock, lanes=1, lock_seconds_max=DEADLINE_SECONDS, batch_commands_max=5
+    ) as engine:
+
+        async def book(wanted: object) -> object:
+            return await engine.submit(place(wanted, types[wanted.event_id]))  # type: ignore[arg-type, attr-defined]
+
+        async with held_up(desk.db, event):
+            waiting = [asyncio.create_task(book(event))]
+            await until_somebody_waits(desk.db)
+            waiting += [asyncio.create_task(book(each)) for each in (event, other, *[event] * 5)]
+            while engine.queued() < len(waiting) - 1:
+                await asyncio.sleep(0)
+        outcomes = await asyncio.gather(*waiting)
+    ids = [outcome.booking.booking_id for outcome in outcomes if isinstance(outcome, Booked)]
+    elsewhere = ids.pop(2)
+    assert len(ids) == 7
+    assert ids == sorted(ids), "decided in the order of arrival"
+    assert ids[4] < elsewhere < ids[5], (
+        "five make a batch; an event that is not locked waits for the next one"
+    )
+    assert await desk.db.fetch_value(rows, event.event_id) - before == 2, "a journal row for each batch"
+
+
 async def test_a_sale_that_stays_locked_is_trouble(desk: SalesDesk, database_url: str) -> None:
     event = await desk.event()
     regular = (await desk.types(event))["Regular"]

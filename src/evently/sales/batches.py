@@ -12,7 +12,7 @@ import asyncio
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -84,15 +84,20 @@ async def process(
     denominations: Denominations = iso_denomination,
     decide_seconds_max: float = math.inf,
     *,
+    late: Callable[[Container[UUID]], Sequence[Command]] = lambda _: (),
     in_thread: bool = False,
 ) -> tuple[list[Work], list[Outcome | None]]:
     """Lock, load, decide and write inside the caller's transaction.
 
-    Returns each event's work, and the outcomes in the commands' order. When deciding takes more than
-    `decide_seconds_max` of the processor, what is decided is written; the outcome of the other commands is
-    None. At least one command is decided. `in_thread`: deciding takes long. The caller alone knows the
-    remembered sales.
+    `late` returns further commands of the given events, once these are locked: those that have come while the
+    batch waited for its locks. Returns each event's work, and the outcomes in the order of the commands and
+    the late ones. When deciding takes more than `decide_seconds_max` of the processor, what is decided is
+    written; the outcome of the other commands is None. At least one command is decided. `in_thread`: deciding
+    takes long. The caller alone knows the remembered sales.
     """
+    event_ids = dict.fromkeys(command.event_id for command in commands)
+    locked = await store.lock(connection, list(event_ids))
+    commands = [*commands, *late(event_ids)]
     now = clock()
     by_event: dict[UUID, list[int]] = {}
     for index, command in enumerate(commands):
@@ -106,7 +111,7 @@ async def process(
         )
         for event_id, indexes in by_event.items()
     ]
-    await store.lock_and_load(connection, works, remembered)
+    await store.load(connection, works, locked, remembered)
     outcomes: list[Outcome | None] = [None] * len(commands)
     # Not time as it passes: on a busy machine batches would get smaller, and so cost more
     deadline = time.process_time() + decide_seconds_max

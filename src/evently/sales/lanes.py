@@ -3,7 +3,8 @@
 A lane owns one connection and runs one transaction at a time: gather -> run the batch (batches.py) -> commit
 -> answer. There is no timer: an idle lane answers in the time of one transaction, and a busy lane gathers
 larger batches by itself. Correctness needs nothing else: the processes take turns on the row locks, once per
-batch.
+batch. What comes while a batch waits for its locks still joins it: the more processes take turns, the larger
+their batches become, so that more processes do not sell less.
 
 A commit may wait for a standby that has stopped. Its requests are told so in time (`CommitsWait`), and the
 lane waits on, with its one connection: what it sent counts as soon as the standby has it.
@@ -18,7 +19,8 @@ import collections
 import contextlib
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -177,7 +179,7 @@ class Lane:
             while self._pending:
                 taken = self._take()
                 self._queued.set(len(self._pending))
-                await self._run_batch(taken)
+                await self._run_batch(taken, late=partial(self._take_late, taken))
         if self._connection is not None:
             with contextlib.suppress(*CONNECTION_ERRORS):
                 await self._connection.close(timeout=CLOSE_SECONDS_MAX)
@@ -218,14 +220,32 @@ class Lane:
         self._pending = deque(locked)
         return unlocked
 
-    async def _run_batch(self, pending: Sequence[Pending]) -> None:
-        """Run a batch and answer its commands.
+    def _take_late(self, taken: list[Pending], events: Container[UUID]) -> list[Command]:
+        """Add the commands of these events that have come since to a batch; return them.
+
+        A command is passed over, not overtaken: those of one event stay in the order of arrival.
+        """
+        room = self._options.batch_commands_max - len(taken)
+        late, passed_over = list[Pending](), list[Pending]()
+        while self._pending and len(late) < room:
+            each = self._pending.popleft()
+            (late if each.command.event_id in events else passed_over).append(each)
+        self._pending.extendleft(reversed(passed_over))
+        taken += late
+        return [each.command for each in late]
+
+    async def _run_batch(
+        self,
+        pending: Sequence[Pending],
+        late: Callable[[Container[UUID]], Sequence[Command]] = lambda _: (),
+    ) -> None:
+        """Run a batch and answer its commands. `late` adds commands to it while it is being run.
 
         A batch that fails on its data is run again in halves until the bad command is alone.
         """
         self._running = pending
         try:
-            works, outcomes = await self._with_deadline([each.command for each in pending])
+            works, outcomes = await self._with_deadline([each.command for each in pending], late)
         except asyncpg.LockNotAvailableError:
             await self._step_aside(pending)
         except Trouble as trouble:
@@ -296,21 +316,26 @@ class Lane:
             return set()
         return {row["event_id"] for row in rows}
 
-    async def _with_deadline(self, commands: Sequence[Command]) -> tuple[list[Work], list[Outcome | None]]:
+    async def _with_deadline(
+        self, commands: Sequence[Command], late: Callable[[Container[UUID]], Sequence[Command]]
+    ) -> tuple[list[Work], list[Outcome | None]]:
         connection = await self._connected()
         started = time.perf_counter()
         # A connection that hangs is dropped, never cancelled: a cancel could hit a commit that has already
         # happened
         self._watch(connection, self._options.batch_seconds_max)
         try:
-            return await self._in_transaction(connection, commands)
+            return await self._in_transaction(connection, commands, late)
         finally:
             assert self._watchdog is not None, "it was set above"
             self._watchdog.cancel()
             _batch_seconds.observe(time.perf_counter() - started)
 
     async def _in_transaction(
-        self, connection: asyncpg.Connection[Record], commands: Sequence[Command]
+        self,
+        connection: asyncpg.Connection[Record],
+        commands: Sequence[Command],
+        late: Callable[[Container[UUID]], Sequence[Command]],
     ) -> tuple[list[Work], list[Outcome | None]]:
         try:
             await connection.execute(self._begin)
@@ -322,6 +347,7 @@ class Lane:
                 self._new_id,
                 self._options.denominations,
                 self._options.decide_seconds_max,
+                late=late,
             )
             if not any(work.batch.writes() for work in works):
                 await connection.execute("ROLLBACK")  # nothing was written: save the flush of a commit

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently.db import Connection, load_queries
+from evently.db import Connection, Record, load_queries
 from evently.sales.facts import chain, encode_facts
 from evently.sales.loading import Work, load_needs, load_sales
 from evently.sales.nouns import Booking
@@ -31,19 +31,26 @@ _encode_answer: Final = msgspec.msgpack.Encoder().encode
 _encode_conditions: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
-async def lock_and_load(
-    connection: Connection, works: Sequence[Work], remembered: Mapping[UUID, Sale]
+async def lock(connection: Connection, event_ids: Sequence[UUID]) -> dict[UUID, Record]:
+    """Lock the sales of events; return the row of each that there is."""
+    rows = await connection.fetch(*sql.lock_sales(event_ids=event_ids))
+    return {row["event_id"]: row for row in rows}
+
+
+async def load(
+    connection: Connection,
+    works: Sequence[Work],
+    locked: Mapping[UUID, Record],
+    remembered: Mapping[UUID, Sale],
 ) -> None:
-    """Lock the sales of the batch. Give each event's part its sale, and load what its commands need.
+    """Give each event's part its sale, which is `locked`, and load what its commands need.
 
     A remembered sale is read again when its hash differs. The time of a batch is never before the last row of
     the journal.
     """
-    rows = await connection.fetch(*sql.lock_sales(event_ids=[work.event_id for work in works]))
-    heads = {row["event_id"]: row for row in rows}
     unknown: list[Sale] = []
     for work in works:
-        head = heads.get(work.event_id)
+        head = locked.get(work.event_id)
         if head is None:
             continue
         sale = remembered.get(work.event_id)
