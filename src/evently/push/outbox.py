@@ -24,11 +24,16 @@ FAILURES_MAX: Final = 10  # messages in a row that a device did not get; then it
 
 
 async def add_for_notifications(tx: Connection, new: Sequence[Notification]) -> None:
-    """Store a message for each notification and each device of a person who wants it: one statement.
+    """Store a message for each notification and each device of a person who wants it. Harmless to repeat.
 
-    Harmless to repeat.
+    One statement where nobody has a device, as is usual, and two otherwise.
     """
-    wanted = [(each, KINDS[each.kind]) for each in new if each.kind in KINDS]
+    person_ids = {each.person_id for each in new if each.kind in KINDS}
+    if not person_ids:
+        return
+    rows = await tx.fetch(*sql.list_people_with_devices(person_ids=list(person_ids)))
+    having = {row["person_id"] for row in rows}
+    wanted = [(each, KINDS[each.kind]) for each in new if each.person_id in having and each.kind in KINDS]
     if wanted:
         await tx.execute(
             *sql.add_for_notifications(

@@ -1,5 +1,11 @@
 -- The outbox of pushes.
 
+-- name: list_people_with_devices
+-- Those of some people who have devices.
+SELECT DISTINCT person_id
+FROM push_devices
+WHERE person_id = ANY(:person_ids::uuid[]);
+
 -- name: add_for_notifications
 -- Store the pushes of notifications: one for each device of a person who has not refused the topic, and whose
 -- session there was not ended.

@@ -37,14 +37,14 @@ class _New(NamedTuple):
 
 async def store(tx: Connection, rows: Sequence[JournalFacts]) -> None:
     """Store the deliveries of these facts. Harmless to repeat."""
-    noted = [(row, note) for row in rows for note in notes_of(row.facts)]
-    if not noted:
-        return
-    listening = await _list_for_events(tx, {row.event_id for row, _ in noted})
+    # First, because most events have no webhook, and notes of all their facts cost the relay a seventh
+    listening = await _list_for_events(tx, {row.event_id for row in rows})
     new = [
         _New(row, note, wanting)
-        for row, note in noted
-        if (event := listening.get(row.event_id)) is not None and _is_public(row, note, event)
+        for row in rows
+        if (event := listening.get(row.event_id)) is not None
+        for note in notes_of(row.facts)
+        if _is_public(row, note, event)
         if (wanting := [each for each, kinds in event.webhooks.items() if note.kind in kinds])
     ]
     if new:
