@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from bench.checks import Tally
+from bench.processor import Clock, Cost
 from bench.stage import OnSale, Stage
 from evently.db import Database, DatabaseOptions
 from evently.rehearsal.driver import HttpClient, Target, request_for
@@ -52,6 +53,7 @@ class Measured(msgspec.Struct, frozen=True):
     wrong: int | None = None
     per_commit: float | None = None
     audit_seconds: float = 0.0
+    cost: Cost | None = None  # of a booking
 
 
 def book(
@@ -149,14 +151,17 @@ async def _book(
     headers: bytes,
 ) -> Measured:
     before = await _metrics(stage.target)
-    requests = _bookings(stage, sales, bookings_max, headers)
+    requests = bookings(stage, sales, bookings_max, headers)
+    clock = Clock(stage.server.process_id, stage.postgres_process_id)
     run = await closed_loop(stage.target, clients, requests, seconds, keep_status=CREATED)
+    cost = clock.cost_of(run.recording.count(CREATED))
     after = await _metrics(stage.target)
-    return await with_audit(stage, sales, run, _per_commit(before, after), check=audited)
+    booked = await with_audit(stage, sales, run, _per_commit(before, after), check=audited)
+    return msgspec.structs.replace(booked, cost=cost)
 
 
 async def _stampede(stage: Stage, sale: OnSale, clients: int) -> Measured:
-    following = _bookings(stage, [sale], clients)
+    following = bookings(stage, [sale], clients)
     requests = [request for _ in range(clients) if (request := following()) is not None]
     return await with_audit(
         stage, [sale], await volley(stage.target, requests, keep_status=CREATED), None, check=True
@@ -180,7 +185,7 @@ async def with_audit(
 _tallies: Final[dict[tuple[str, tuple[str, ...]], Tally]] = {}
 
 
-def _bookings(
+def bookings(
     stage: Stage, sales: Sequence[OnSale], bookings_max: int | None = None, headers: bytes = b""
 ) -> NextRequest:
     """Return a function that makes the next booking request: another buyer, key and event each time.
@@ -222,7 +227,7 @@ def _end(body: bytes) -> bytes:
 
 
 async def _refuse(stage: Stage, sale: OnSale, clients: int, seconds: float, *, keyed: bool) -> Measured:
-    following = _bookings(stage, [sale])
+    following = bookings(stage, [sale])
     client = HttpClient(stage.target, 1)
     while (answer := await client.exchange(following() or b"")).status != CONFLICT:
         assert answer.status == CREATED, answer

@@ -29,8 +29,6 @@ def describe_machine(directory: Path) -> dict[str, str]:
         "Storage": f"{flush_milliseconds(directory):.2f} ms "
         f"to write 8 kB and flush it (fdatasync, median of {_FLUSHES})",
         "System": f"{platform.system()} {platform.release()}",
-        "Speed": f"{decode_microseconds():.0f} us to decode a JWT (PyJWT, HS256); "
-        "31 us on the machine on which the goals were set",
         "Python": ", ".join([platform.python_version(), *[f"{name} {version(name)}" for name in _LIBRARIES]]),
     }
 

@@ -12,6 +12,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from bench.processor import parent_of
 from evently import accounts, organizing
 from evently.accounts import Accounts, Organizer, Person, TokenOptions
 from evently.db import Database, DatabaseOptions
@@ -70,16 +71,17 @@ class Stage(msgspec.Struct, frozen=True):
     prepared: Prepared
     buyers: list[Buyer]
     owner: Buyer
+    postgres_process_id: int = 0  # the server of the database, the parent of its connections
 
 
 class Preparations:
     """The PostgreSQL server with the prepared database; every stage gets a copy of it."""
 
     def __init__(self, directory: Path, url: str, workers: int = 0) -> None:
-        self._directory = directory
+        self.directory = directory
         self._workers = workers
         self._url = url
-        self._stages = 0
+        self._copies = 0
         self.prepared = Prepared([], [], [], [], [], [])
 
     def prepare(self, *, hot: int, many: int, few: int, people: int, halls: int) -> None:
@@ -96,22 +98,28 @@ class Preparations:
 
         It is the product with `workers` processes, or one process of a baseline with `connections`.
         """
-        self._stages += 1
-        name = f"bench_{self._stages}"
-        self._sql("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, TEMPLATE)
         arguments = SERVE if technique is None else ("-m", "bench.server", technique, str(connections))
-        settings = {
-            "database_url": self._in(name),
-            "workers": str(self._workers if workers is None else workers),
-            "public_url": "",
-            "trusted_proxies": "127.0.0.1",
-        }
-        try:
-            with own_server(self._directory, settings, arguments) as server:
+        with self.copy() as url:
+            settings = {
+                "database_url": url,
+                "workers": str(self._workers if workers is None else workers),
+                "public_url": "",
+                "trusted_proxies": "127.0.0.1",
+            }
+            with own_server(self.directory, settings, arguments) as server:
                 target = Target.parse(server.url)
                 people = [self.prepared.owner, *self.prepared.people]
-                owner, *buyers = run(_buyers(self._in(name), people, target))
-                yield Stage(target, server, self._in(name), self.prepared, buyers, owner)
+                owner, *buyers = run(_buyers(url, people, target))
+                yield Stage(target, server, url, self.prepared, buyers, owner, self._postgres_process_id())
+
+    @contextmanager
+    def copy(self) -> Iterator[str]:
+        """Make a copy of the prepared database for as long as the block lasts; yield its URL."""
+        self._copies += 1
+        name = f"bench_{self._copies}"
+        self._sql("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, TEMPLATE)
+        try:
+            yield self._in(name)
         finally:
             self._sql("DROP DATABASE {} WITH (FORCE)", name)
 
@@ -135,6 +143,10 @@ class Preparations:
     def checkpoint(self) -> None:
         """Run a checkpoint, so that no run pays for the writes of the one before."""
         self._sql("CHECKPOINT")
+
+    def _postgres_process_id(self) -> int:
+        with psycopg.connect(self._url) as connection:
+            return parent_of(connection.info.backend_pid)
 
     def _sql(self, statement: str, *names: str) -> None:
         with psycopg.connect(self._url, autocommit=True) as connection:

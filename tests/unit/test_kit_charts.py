@@ -79,10 +79,21 @@ def test_everything_stays_inside_the_drawing() -> None:
             assert 0 <= y <= height
 
 
+def test_points_of_a_logarithmic_axis_are_equally_far_apart_and_labelled() -> None:
+    chart = ET.fromstring(  # noqa: S314  # our own text
+        line_chart("t", [1.0, 4.0, 16.0], [Series("a", "blue", [1.0, 2.0, 3.0])], unit="", doubling=True)
+    )
+    (curve,) = chart.iter("polyline")
+    first, second, third = (float(point.split(",")[0]) for point in curve.attrib["points"].split())
+    assert third - second == pytest.approx(second - first)
+    assert {"1", "4", "16"} <= {text.text for text in chart.iter("text")}
+
+
 def test_charts_of_nothing() -> None:
     for chart in (
         line_chart("t", [], []),
         line_chart("t", [0.0], [Series("a", "blue", [0.0])]),
+        line_chart("t", [1.0], [Series("a", "blue", [0.0])], doubling=True),
         bar_chart("t", []),
         ring_chart("t", [], "0", "none"),
     ):

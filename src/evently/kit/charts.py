@@ -110,10 +110,15 @@ def line_chart(
     show: Show = show_number,
     height: int = 260,
     marks: Sequence[Mark] = (),
+    doubling: bool = False,
 ) -> str:
-    """Return a chart of lines; `at` holds the x value of each point, in `unit`."""
+    """Return a chart of lines; `at` holds the x value of each point, in `unit`.
+
+    `doubling`: the x axis is logarithmic, with a label at each point; all of `at` are above 0.
+    """
     y_ticks = ticks(max((value for line in series for value in line.values), default=0.0))
-    plot = _Plot(at, y_ticks, max(len(show(tick)) for tick in y_ticks) * _CHARACTER_WIDTH + 12, height)
+    left = max(len(show(tick)) for tick in y_ticks) * _CHARACTER_WIDTH + 12
+    plot = _Plot(at, y_ticks, left, height, doubling=doubling)
     parts = [
         _grid(plot, show, unit),
         _legend(series),
@@ -198,26 +203,41 @@ def standalone(svg: str) -> str:
 class _Plot:
     """Converts values to coordinates of the drawing."""
 
-    def __init__(self, at: Sequence[float], y_ticks: Sequence[float], left: float, height: int) -> None:
+    def __init__(
+        self,
+        at: Sequence[float],
+        y_ticks: Sequence[float],
+        left: float,
+        height: int,
+        *,
+        doubling: bool = False,
+    ) -> None:
         self.at = list(at)
         self.left = left
         self.y_ticks = y_ticks
         self.bottom = height - _BOTTOM
-        self._first = self.at[0] if self.at else 0.0
-        self._span = (self.at[-1] - self._first if len(self.at) > 1 else 0.0) or 1.0
+        self._doubling = doubling
+        places = [self._place(each) for each in self.at]
+        self._first = places[0] if places else 0.0
+        self._span = (places[-1] - self._first if len(places) > 1 else 0.0) or 1.0
 
     def x(self, at: float) -> float:
-        return self.left + (at - self._first) / self._span * (WIDTH - self.left - _RIGHT)
+        return self.left + (self._place(at) - self._first) / self._span * (WIDTH - self.left - _RIGHT)
 
     def y(self, value: float) -> float:
         return self.bottom - value / self.y_ticks[-1] * (self.bottom - _TOP)
 
     def x_ticks(self) -> list[float]:
+        if self._doubling:
+            return self.at
         return [
             tick
             for tick in ticks(self._first + self._span, 6)
             if self._first <= tick <= self._first + self._span + 1e-9
         ]
+
+    def _place(self, at: float) -> float:
+        return math.log2(at) if self._doubling else at
 
 
 def _svg(title: str, height: int, parts: Sequence[str]) -> str:
