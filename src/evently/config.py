@@ -301,6 +301,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "unset, `EVENTLY_LOCAL_URL`. A process of `evently work` runs rehearsals only if it is set."
         ),
     ] = None
+    archive: Annotated[
+        str | None,
+        _help(
+            "Directory of archived journals (`evently archive`): each process reads them there, so machines "
+            "share it."
+        ),
+    ] = None
     metrics_directory: Annotated[
         str | None, _help("Directory in which the workers share their metrics; `serve` sets it.")
     ] = None
@@ -328,6 +335,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             self.database_url,
             self.pool_connections_max,
             prepared_statements=self.prepared_statements,
+            archive=self.archive,
         )
 
     def engine_options(self) -> EngineOptions:

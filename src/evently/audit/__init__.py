@@ -28,7 +28,7 @@ from evently.audit.comparison import compare_events
 from evently.audit.findings import EXAMPLES_MAX, TITLES, Finding, Tally
 from evently.db import REPORT_SECONDS_MAX, Connection, Database, DatabaseOptions, Query, load_queries
 from evently.kit.ids import parse_id
-from evently.sales.reads import find_sale
+from evently.sales.reads import count_journal_files, find_sale
 
 sql: Final = load_queries("evently.audit.breaches")
 money: Final = load_queries("evently.audit.money")
@@ -53,25 +53,37 @@ async def audit(options: DatabaseOptions, event: str | None = None) -> list[Find
     try:
         if event_id is not None:
             await find_sale(database, event_id)
-        return await inspect(database, event_id)
+        return await inspect(database, event_id, seconds_max=None)
     finally:
         await database.close()
 
 
-async def inspect(database: Database, event_id: UUID | None = None) -> list[Finding]:
-    """Return a finding for every invariant, with count 0 where it holds, from one snapshot."""
-    async with database.snapshot(REPORT_SECONDS_MAX, hash_joins=True) as snapshot:
-        return await examine(snapshot, event_id)
+async def inspect(
+    database: Database, event_id: UUID | None = None, seconds_max: float | None = REPORT_SECONDS_MAX
+) -> list[Finding]:
+    """Return a finding for every invariant, with count 0 where it holds, from one snapshot.
+
+    `seconds_max`: None lets it take as long as it needs, which are minutes for each million bookings.
+    """
+    async with database.snapshot(seconds_max, hash_joins=True) as snapshot:
+        return await examine(snapshot, event_id, database.options.archive)
 
 
-async def examine(snapshot: Connection, event_id: UUID | None = None) -> list[Finding]:
-    """Return a finding for every invariant; the connection is in a REPEATABLE READ transaction."""
+async def examine(
+    snapshot: Connection, event_id: UUID | None = None, archive: str | None = None
+) -> list[Finding]:
+    """Return a finding for every invariant; the connection is in a REPEATABLE READ transaction.
+
+    `archive`: the directory of archived journals. Without it, an event with such a journal is a breach.
+    """
     tallies = {code: Tally() for code in TITLES}
     for code, query in _SET_BASED:
         await _run(snapshot, query, event_id, tallies[code])
-    await compare_events(snapshot, event_id, tallies)
+    await compare_events(snapshot, event_id, tallies, archive)
+    notes = {"I11": _from_files(await count_journal_files(snapshot, event_id))}
     return [
-        Finding(code, title, tallies[code].count, tallies[code].examples) for code, title in TITLES.items()
+        Finding(code, title, tallies[code].count, tallies[code].examples, notes.get(code, ""))
+        for code, title in TITLES.items()
     ]
 
 
@@ -83,7 +95,7 @@ def show(findings: list[Finding]) -> Table:
         table.add_row(
             finding.code,
             f"[{style}]{finding.count:,}[/]",
-            "\n".join([finding.title, *map(_escaped, finding.examples)]),
+            "\n".join([finding.title, *map(_escaped, filter(None, [finding.note, *finding.examples]))]),
         )
     return table
 
@@ -119,6 +131,12 @@ async def _run(snapshot: Connection, query: Query, event_id: UUID | None, tally:
     for row in rows:
         tally.add(row["event_id"], row["what"], total=0)
     tally.count += rows[0]["total"] if rows else 0
+
+
+def _from_files(events: int) -> str:
+    if not events:
+        return ""
+    return f"The journal of {events:,} {'event' if events == 1 else 'events'} was read from files."
 
 
 def _escaped(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,7 +21,9 @@ from evently.audit.figures import CONVERSIONS, SOURCES, ReplayedFigures
 from evently.audit.findings import Tally
 from evently.db import Connection, Query, Record, load_queries
 from evently.sales.facts import NO_HASH, chain, decode_facts
+from evently.sales.journal_files import FilesOfJournal, JournalFile, JournalFileBroken
 from evently.sales.nouns import Booking, Ticket, WaitlistEntry
+from evently.sales.reads import list_journal_files
 from evently.sales.replay import Contradiction, Replay, ReplayedBooking, Totals
 from evently.sales.replay.state import NOTHING_MORE, ReplayedEntry, TicketDetails
 from evently.sales.terms import Conditions
@@ -52,18 +54,25 @@ _NO_SEAT: Final[tuple[str | None, str | None]] = (None, None)
 Rows = dict[Any, tuple[Any, ...]]
 
 
-async def compare_events(snapshot: Connection, event_id: UUID | None, tallies: Mapping[str, Tally]) -> None:
-    """Compare the rows of one event, or of all events, with a replay of the journal."""
+async def compare_events(
+    snapshot: Connection, event_id: UUID | None, tallies: Mapping[str, Tally], archive: str | None = None
+) -> None:
+    """Compare the rows of one event, or of all events, with a replay of the journal.
+
+    `archive`: the directory with the files of archived journals.
+    """
     async for sale in snapshot.cursor(
         *sql.list_sales(event_id=event_id, delivered_within=DELIVERED_WITHIN), prefetch=_ROWS_PREFETCHED
     ):
-        await _EventComparison(sale, tallies).compare(snapshot)
+        await _EventComparison(sale, tallies, archive).compare(snapshot)
 
 
 class _EventComparison:
     """The comparison of one event's rows with a replay of its journal."""
 
-    def __init__(self, sale: Record, tallies: Mapping[str, Tally]) -> None:
+    def __init__(self, sale: Record, tallies: Mapping[str, Tally], archive: str | None) -> None:
+        self._archive = archive
+        self._files: list[JournalFile] = []
         self._sale = sale
         self._event_id: UUID = sale["event_id"]
         self._tallies = tallies
@@ -79,6 +88,7 @@ class _EventComparison:
 
     async def compare(self, snapshot: Connection) -> None:
         """Replay the journal, then compare the rows with the replay."""
+        self._files = await list_journal_files(snapshot, self._event_id)
         await self._replay_journal(snapshot)
         if self._broken:
             return
@@ -95,14 +105,27 @@ class _EventComparison:
         await self._compare_figures(snapshot)
         await self._compare_bookings(snapshot)
         for part in range(1, self._parts):
-            self._replay = Replay((part, self._parts))
-            async for row in self._journal(snapshot):
-                if not self._apply(row):
-                    return
+            if not await self._replay_part(snapshot, part):
+                return
             await self._compare_bookings(snapshot)
 
-    def _journal(self, snapshot: Connection) -> AsyncIterable[Record]:
-        return snapshot.cursor(*sql.read_journal(event_id=self._event_id), prefetch=_JOURNAL_ROWS_PREFETCHED)
+    async def _replay_part(self, snapshot: Connection, part: int) -> bool:
+        """Replay another part of the bookings; returns whether they can be compared."""
+        self._replay = Replay((part, self._parts))
+        async for row, facts in self._journal(snapshot):
+            if not self._apply(row, facts):
+                break
+        return not self._broken
+
+    async def _journal(self, snapshot: Connection) -> AsyncIterator[tuple[Record, bytes]]:
+        """Yield the rows with their facts; where a file does not have them, the journal is broken."""
+        rows = snapshot.cursor(*sql.read_journal(event_id=self._event_id), prefetch=_JOURNAL_ROWS_PREFETCHED)
+        try:
+            async for row, facts in FilesOfJournal(self._archive, self._files).complete(rows):
+                yield row, facts
+        except JournalFileBroken as broken:
+            self._found("I11", str(broken))
+            self._broken = True
 
     def _found(self, code: str, what: str) -> None:
         self._tallies[code].add(self._event_id, what)
@@ -112,19 +135,21 @@ class _EventComparison:
     async def _replay_journal(self, snapshot: Connection) -> None:
         """Replay the journal, and check its hash chain and its deliveries."""
         seq, hash_before = 0, NO_HASH
-        async for row in self._journal(snapshot):
+        async for row, facts in self._journal(snapshot):
             if row["seq"] != seq + 1:
                 self._found("I11", f"journal row {row['seq']} follows {seq}")
-            if row["hash"] != chain(hash_before, row["facts"]):
+            if row["hash"] != chain(hash_before, facts):
                 self._found("I11", f"the hash of journal row {row['seq']} is wrong")
             self._check_delivery(row, seq)
             seq, hash_before = row["seq"], row["hash"]
             before = astuple(self._replay.totals)
-            if not self._apply(row):
+            if not self._apply(row, facts):
                 return
             if seq <= self._sale["counted_seq"]:
                 self._add_to_quarter(row["at"], before)
-                self._figures.add(row["at"], decode_facts(row["facts"]))
+                self._figures.add(row["at"], decode_facts(facts))
+        if self._broken:
+            return
         if (seq, hash_before) != (self._sale["seq"], self._sale["head_hash"]):
             self._found(
                 "I11",
@@ -147,10 +172,10 @@ class _EventComparison:
             self._found("I12", f"journal row {seq} was delivered before row {seq_before}")
         self._delivered_seq, self._delivered_at = seq, delivered_at
 
-    def _apply(self, row: Record) -> bool:
+    def _apply(self, row: Record, facts: bytes) -> bool:
         """Apply a journal row to the replay; returns whether the replay can continue."""
         try:
-            self._replay.add(row["at"], decode_facts(row["facts"]))
+            self._replay.add(row["at"], decode_facts(facts))
         except (Contradiction, msgspec.MsgspecError) as exc:
             self._found("I11", f"journal row {row['seq']} contradicts the rows before it: {exc}")
             self._broken = True

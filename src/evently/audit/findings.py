@@ -30,12 +30,16 @@ EXAMPLES_MAX: Final = 5
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The number of breaches of one invariant, which must be 0, and a few examples."""
+    """The number of breaches of one invariant, which must be 0, and a few examples.
+
+    `note`: how it was checked, where that is worth a word.
+    """
 
     code: str
     title: str
     count: int
     examples: list[str]
+    note: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """Return the finding as a dictionary, for JSON."""

@@ -7,6 +7,7 @@
     evently admin      manage administrators
     evently audit      recompute counters, money and states, and compare them with the stored ones
     evently backup     copy the embedded database, while it sells
+    evently archive    move journals of events that ended long ago to files
     evently restore    make a data directory from a backup, as it was at any moment
     evently doctor     say what is wrong with this installation, and how to mend it
     evently rehearse   rehearse an on-sale with simulated buyers
@@ -163,6 +164,32 @@ def backup(
     from evently.cli.upkeep import make_backup
 
     make_backup(_config(data=data), directory, keep)
+
+
+@app.command
+def archive(
+    directory: Path | None = None,
+    *,
+    days: Annotated[int, Parameter(validator=Number(gte=30))] = 365,
+    restore: str | None = None,
+    data: _DataDirectory = None,
+) -> None:
+    """Move the facts of journals to files: of events that ended long ago and have not changed since.
+
+    The proof, the audit and the story of a booking read them there. Safe while tickets are being sold.
+
+    Parameters
+    ----------
+    directory
+        Directory of archived journals; the default is EVENTLY_ARCHIVE, which every process needs.
+    days
+        Archive what ended, and changed for the last time, this many days ago.
+    restore
+        Id of an event (evt_...) whose journal is read back into the database; the file stays.
+    """
+    from evently.cli.upkeep import archive_journals
+
+    archive_journals(_config(data=data, archive=directory), days, restore)
 
 
 @app.command

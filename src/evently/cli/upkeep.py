@@ -1,4 +1,4 @@
-"""The commands that do one thing and end: migrate, demo, admin, audit, doctor, backup, rehearse, openapi."""
+"""The commands that do one thing and end: migrate, demo, admin, audit, doctor, backup, archive, ...."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,26 @@ def restore_backup(config: Config, directory: Path | None, at: str | None) -> No
         f"{config.data} was restored from {place}: {shown}.\n"
         f"Next: evently audit --data {config.data}, then serve it, with an empty directory of backups."
     )
+
+
+def archive_journals(config: Config, days: int, restored: str | None) -> None:
+    """Archive the journals of old events, or restore one."""
+    from evently.kit.ids import parse_id
+    from evently.sales.archiving import archive_old, restore_journal
+
+    if config.archive is None:
+        raise ConfigError("Name the directory of archived journals, here or with EVENTLY_ARCHIVE.")
+    with any_database(config) as ready:
+        options = ready.database_options()
+        if restored is not None:
+            rows = asyncio.run(restore_journal(options, parse_id("evt", restored)))
+            said = f"{rows:,} rows are in the database again. Their files stay: remove them when you like."
+        else:
+            files = asyncio.run(archive_old(options, timedelta(days=days)))
+            size = sum(file.size for file in files) / 1e6
+            rows = sum(file.last_seq - file.first_seq + 1 for file in files)
+            said = f"{len(files):,} journals with {rows:,} rows are in {config.archive}: {size:,.1f} MB."
+    Output(highlight=False, soft_wrap=True).print(said)
 
 
 def _backups_of(config: Config, directory: Path | None) -> Path:

@@ -60,6 +60,7 @@ class DatabaseOptions(msgspec.Struct, frozen=True):
     read_seconds_max: float = READ_SECONDS_MAX
     commit_seconds_max: float = COMMIT_SECONDS_MAX  # of a transaction that has a limit at all
     prepared_statements: bool = True  # False behind a transaction pooler that cannot carry them
+    archive: str | None = None  # the directory of archived journals
 
 
 class Database:

@@ -49,12 +49,14 @@ class RunningServer(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def scratch_directory() -> Iterator[Path]:
-    """Make a temporary directory for as long as the block lasts.
+def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
+    """Make a temporary directory, in `parent` if it is given, for as long as the block lasts.
 
     All users can enter it, because PostgreSQL runs as another user when root starts it.
     """
-    with tempfile.TemporaryDirectory(prefix="evently-rehearsal-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(
+        prefix="evently-rehearsal-", dir=parent, ignore_cleanup_errors=True
+    ) as name:
         directory = Path(name)
         directory.chmod(0o755)
         yield directory

@@ -231,10 +231,11 @@ WHERE event_id = ANY(:event_ids::uuid[])
 ORDER BY event_id, blocked_at, block_id;
 
 -- name: load_news
--- The facts of an event since a journal row, to bring an older hall up to date.
+-- The facts of an event since a journal row, to bring an older hall up to date. Those that are archived are
+-- left out; then the chain breaks, and the hall is read anew.
 SELECT facts
 FROM journal
-WHERE event_id = :event_id AND seq > :seq
+WHERE event_id = :event_id AND seq > :seq AND facts IS NOT NULL
 ORDER BY seq
 LIMIT :limit;
 

@@ -21,7 +21,13 @@ from evently.sales.reads.bookings import (
     locate_booking,
     sum_outside,
 )
-from evently.sales.reads.journal import JournalRow, list_facts_of_booking, list_journal
+from evently.sales.reads.journal import (
+    JournalRow,
+    count_journal_files,
+    list_facts_of_booking,
+    list_journal,
+    list_journal_files,
+)
 from evently.sales.reads.on_sale import (
     OnSaleState,
     list_sale_summaries,
@@ -136,6 +142,7 @@ __all__ = [
     "WaitlistSummary",
     "ZoneType",
     "cancellable_until",
+    "count_journal_files",
     "count_transfers",
     "find_booking_quote",
     "find_cancellation_quote",
@@ -160,6 +167,7 @@ __all__ = [
     "list_held_bookings",
     "list_held_seats",
     "list_journal",
+    "list_journal_files",
     "list_live_bookings",
     "list_live_entries",
     "list_open_of_giver",

@@ -1,16 +1,21 @@
-"""Reads the journal of an event, as it was hashed."""
+"""Reads the journal of an event, as it was hashed: from the database, or from files if it is archived."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from functools import partial
+from operator import itemgetter
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from evently.db import Connection, Database, load_queries
+from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.sales.facts import Fact, decode_facts
+from evently.sales.journal_files import FilesOfJournal, JournalFile, read_rows
 from evently.sales.nouns import Booking
 
 sql: Final = load_queries(__name__)
@@ -31,8 +36,13 @@ class JournalRow(msgspec.Struct, frozen=True):
 async def list_journal(database: Database, event_id: UUID, limit: int, after: str | None) -> Page[JournalRow]:
     """Return a page of an event's journal, oldest first."""
     after_seq = 0 if after is None else read_cursor(after, tuple[int])[0]
-    rows = await database.fetch(*sql.list_journal(event_id=event_id, after=after_seq, limit=limit + 1))
-    page = [JournalRow(**row) for row in rows[:limit]]
+    async with database.snapshot() as snapshot:
+        rows = await snapshot.fetch(*sql.list_journal(event_id=event_id, after=after_seq, limit=limit + 1))
+        files = await open_journal_files(database, snapshot, event_id)
+    page = [
+        JournalRow(row["seq"], row["at"], facts, row["hash"])
+        async for row, facts in files.complete(_each(rows[:limit]))
+    ]
     return Page(page, write_cursor((page[-1].seq,)) if len(rows) > limit else None)
 
 
@@ -52,10 +62,17 @@ async def list_facts_of_booking(database: Database, booking: Booking) -> list[tu
                 limit=ROWS_OF_BOOKING_MAX,
             )
         )
+        files = await list_journal_files(snapshot, booking.event_id)
+    found = [(row["seq"], row["at"], row["facts"]) for row in rows]
+    if files:
+        naming = partial(
+            _rows_naming, database.options.archive, files, first, str(booking.booking_id).encode()
+        )
+        found += await asyncio.to_thread(naming)
     return [
-        (row["at"], fact)
-        for row in rows
-        for fact in decode_facts(row["facts"])
+        (at, fact)
+        for _, at, stored in sorted(found, key=itemgetter(0))[:ROWS_OF_BOOKING_MAX]
+        for fact in decode_facts(stored)
         if getattr(fact, "booking_id", None) == booking.booking_id
     ]
 
@@ -68,3 +85,39 @@ async def _first_row_at(snapshot: Connection, booking: Booking) -> int:
         at = await snapshot.fetchval(*sql.find_instant(event_id=booking.event_id, seq=middle))
         low, high = (low, middle) if at >= booking.placed_at else (middle + 1, high)
     return low
+
+
+async def list_journal_files(connection: Connection, event_id: UUID) -> list[JournalFile]:
+    """Return the files with the archived rows of an event, in their order."""
+    return [JournalFile(**row) for row in await connection.fetch(*sql.list_files(event_id=event_id))]
+
+
+async def count_journal_files(connection: Connection, event_id: UUID | None) -> int:
+    """Return how many events have archived rows: one event, or all."""
+    count: int = await connection.fetchval(*sql.count_files(event_id=event_id))
+    return count
+
+
+async def open_journal_files(database: Database, snapshot: Connection, event_id: UUID) -> FilesOfJournal:
+    """Return a reader of the archived rows of an event; without any, it is never asked."""
+    return FilesOfJournal(database.options.archive, await list_journal_files(snapshot, event_id))
+
+
+async def _each(rows: Sequence[Record]) -> AsyncIterator[Record]:
+    for row in rows:
+        yield row
+
+
+def _rows_naming(
+    directory: str | None, files: Sequence[JournalFile], first: int, needle: bytes
+) -> list[tuple[int, datetime, bytes]]:
+    """Return the archived rows from `first` on whose facts contain a text."""
+    found: list[tuple[int, datetime, bytes]] = []
+    for file in files:
+        if file.last_seq >= first:
+            found += [
+                (row.seq, row.at, row.facts)
+                for row in read_rows(directory, file)
+                if row.seq >= first and needle in row.facts
+            ]
+    return found

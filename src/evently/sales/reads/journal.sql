@@ -23,3 +23,14 @@ LIMIT :limit;
 -- name: find_head
 -- The newest journal row of an event.
 SELECT seq FROM sales WHERE event_id = :event_id;
+
+-- name: list_files
+-- The files with the facts of archived rows of an event.
+SELECT event_id, first_seq, last_seq, name, size, digest, archived_at
+FROM journal_files
+WHERE event_id = :event_id
+ORDER BY first_seq;
+
+-- name: count_files
+-- How many events have archived rows: one event, or all.
+SELECT count(DISTINCT event_id) FROM journal_files WHERE :event_id::uuid IS NULL OR event_id = :event_id;

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -18,6 +19,8 @@ import msgspec
 
 from evently.db import REPORT_SECONDS_MAX, Connection, Database, load_queries
 from evently.sales.facts import NO_HASH, chain, decode_facts
+from evently.sales.journal_files import FilesOfJournal, JournalFileBroken
+from evently.sales.reads.journal import list_journal_files
 from evently.sales.reads.sale import read_sale
 from evently.sales.replay import Contradiction, Replay
 from evently.sales.rules.state import Pool, Sale
@@ -71,15 +74,18 @@ async def prove(database: Database, event_id: UUID) -> Proof:
     """Replay an event's whole journal and compare the result with the rows, both at one instant."""
     async with database.snapshot(REPORT_SECONDS_MAX, hash_joins=True) as snapshot:
         sale = await read_sale(snapshot, event_id)
+        files = partial(
+            FilesOfJournal, database.options.archive, await list_journal_files(snapshot, event_id)
+        )
         parts = 1 + await snapshot.fetchval(*sql.count_bookings(event_id=event_id)) // BOOKINGS_REPLAYED_MAX
         replay, differences = Replay((0, parts)), list[str]()
-        await _replay_journal(snapshot, sale, replay, differences)
+        await _replay_journal(snapshot, sale, replay, differences, files())
         counts, accounts = _count_whole(replay), Counter[str]()
         await _count_part(replay, counts, accounts)
         replay.bookings.clear()
         for part in range(1, 1 if differences else parts):
             another = Replay((part, parts))
-            await _replay_journal(snapshot, sale, another, differences)
+            await _replay_journal(snapshot, sale, another, differences, files())
             await _count_part(another, counts, accounts)
         figures = await _figures(snapshot, event_id, counts)
         balances = await _balances(snapshot, event_id, accounts)
@@ -106,17 +112,29 @@ async def prove(database: Database, event_id: UUID) -> Proof:
     return Proof(sale.seq, sale.head_hash, sale.currency, differences, stored, recomputed, figures, balances)
 
 
-async def _replay_journal(snapshot: Connection, sale: Sale, replay: Replay, differences: list[str]) -> None:
+async def _replay_journal(
+    snapshot: Connection, sale: Sale, replay: Replay, differences: list[str], files: FilesOfJournal
+) -> None:
     """Apply the journal to a replay, up to the row where it breaks."""
+    try:
+        await _replay_rows(snapshot, sale, replay, differences, files)
+    except JournalFileBroken as broken:
+        differences.append(str(broken))
+
+
+async def _replay_rows(
+    snapshot: Connection, sale: Sale, replay: Replay, differences: list[str], files: FilesOfJournal
+) -> None:
     hash_before, seq = NO_HASH, 0
-    async for row in snapshot.cursor(*sql.read_journal(event_id=sale.event_id), prefetch=_JOURNAL_ROWS_READ):
+    rows = snapshot.cursor(*sql.read_journal(event_id=sale.event_id), prefetch=_JOURNAL_ROWS_READ)
+    async for row, stored in files.complete(rows):
         seq += 1
-        if row["seq"] != seq or row["hash"] != chain(hash_before, row["facts"]):
+        if row["seq"] != seq or row["hash"] != chain(hash_before, stored):
             differences.append(f"the chain breaks at row {row['seq']}")
             return
         hash_before = row["hash"]
         try:
-            replay.add(row["at"], decode_facts(row["facts"]))
+            replay.add(row["at"], decode_facts(stored))
         except (Contradiction, msgspec.MsgspecError) as exc:
             differences.append(f"row {seq} cannot have happened: {exc}")
             return
