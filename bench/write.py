@@ -10,6 +10,7 @@ import jinja2
 
 from bench.compare import KeptCurve, Numbers, compare, numbers_of, scaled_curve, write_numbers
 from bench.results import OLDER_MICROSECONDS, OURS, REFERENCE_MICROSECONDS, Benchmark, Curve
+from bench.sections import kept_sections
 from bench.show import (
     COMPARED_COLUMNS,
     COST_COLUMNS,
@@ -37,7 +38,9 @@ def write_document(benchmark: Benchmark, docs: Path, before: Numbers | None = No
     plots.mkdir(parents=True, exist_ok=True)
     for name, svg in draw(benchmark, before).items():
         (plots / f"{name}.svg").write_text(standalone(svg), encoding="utf-8")
-    (docs / "benchmarks.md").write_text(render(benchmark, before), encoding="utf-8")
+    path = docs / "benchmarks.md"
+    kept = kept_sections(path.read_text(encoding="utf-8")) if path.exists() else ""
+    path.write_text(render(benchmark, before) + (f"\n{kept}" if kept else ""), encoding="utf-8")
     write_numbers(benchmark, docs)
 
 
