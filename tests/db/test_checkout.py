@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import circuitbreaker
 import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
@@ -31,7 +32,7 @@ from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id
-from evently.payments import Authorisation, DemoGateway, GatewayTrouble, Intent, demo
+from evently.payments import Authorisation, DemoGateway, GatewayTrouble, Guarded, GuardOptions, Intent, demo
 from evently.reactions.relay import Relay
 from evently.reactions.tasks import cancel_bookings, cancel_bookings_later
 from evently.sales.commands.bookings import CancelBooking, ExtendHold
@@ -355,6 +356,35 @@ async def test_a_stuck_payment_is_resumed_after_growing_pauses(desk: Desk) -> No
     assert resumed[-1] - resumed[-2] == 300
     assert len(resumed) < 15
     assert gateway.asked - asked == len(resumed)
+
+
+async def test_payments_of_a_gateway_that_is_down_stay_due_until_it_is_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(circuitbreaker, "monotonic", lambda: desk.clock().timestamp())
+    gateway = Moody(desk.db, desk.clock)
+    desk.checkout = desk.open(Guarded(gateway, GuardOptions(tries_max=1, failures_max=2, open_seconds=15)))
+    hall = await desk.hall(conditions=Conditions(payment="online", hold_seconds=3600))
+    gateway.away = True
+    payments = [await desk.pay(await desk.hold(hall)) for _ in range(4)]
+    assert gateway.asked == 2, "then the breaker is open"
+
+    async def resume(seconds: int) -> int:
+        desk.clock.move(seconds=seconds)
+        found = await desk.checkout.resume_due()
+        await desk.checkout.wait_until_idle()
+        return found
+
+    assert await resume(10) == 0, "they are due, and there is nobody to ask"
+    assert [await resume(15) for _ in range(3)] == [1, 1, 1], "one finds out, and the breaker opens again"
+    assert gateway.asked == 5
+    tries = await desk.db.fetch("SELECT tries FROM payments ORDER BY tries")
+    assert [each["tries"] for each in tries] == [0, 1, 1, 1], "only what was asked for counts as a try"
+
+    gateway.away = False
+    assert await resume(15) == 1
+    assert await resume(1) == 3, "all others at once"
+    assert {(await desk.look(each)).state for each in payments} == {"captured"}
 
 
 async def test_a_process_resumes_a_payment_once_at_a_time(desk: Desk) -> None:

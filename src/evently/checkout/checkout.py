@@ -42,7 +42,7 @@ from evently.kit.clock import Clock
 from evently.kit.denominations import Denominations, iso_denomination
 from evently.kit.errors import Refused, Trouble
 from evently.kit.ids import IdSource, show_id
-from evently.payments import DemoGateway, Forged, Gateway, Notice, inbox
+from evently.payments import DemoGateway, Forged, Gateway, Guarded, Notice, inbox
 from evently.payments.inbox import StoredNotice
 from evently.sales import Engine
 from evently.sales.outcomes import SalesRefusal, amount_refusal
@@ -292,14 +292,24 @@ class Checkout:
     async def resume_due(self, limit: int = RESUMED_MAX) -> int:
         """Resume due payments and refunds in the background. Return how many were due; there may be more.
 
-        Each is due again after a pause that doubles, whatever happens to this process or to the gateway.
+        Each is due again after a pause that doubles, whatever happens to this process. Payments of a gateway
+        that is down stay due, so that none waits through a long pause when it is back: until then, one at a
+        time finds that out.
         """
         limit -= len(self._resuming)
         if limit <= 0:
             return 0
+        limited = {
+            name: calls
+            for name, gateway in self.gateways.items()
+            if isinstance(gateway, Guarded) and (calls := gateway.calls_max()) is not None
+        }
         async with self._database.transaction() as tx:
             now = self._clock()
-            payments = await store.take_due_payments(tx, now, limit)
+            payments = await store.take_due_payments(tx, now, limit, without=list(limited))
+            for name, calls in limited.items():
+                if calls:
+                    payments += await store.take_due_payments(tx, now, calls, only=name)
             refunds = await store.take_due_refunds(tx, now, limit)
         for payment in payments:
             self._spawn_once(payment.payment_id, partial(self._resume, payment))

@@ -265,9 +265,21 @@ async def preview_cancellation(database: Database, event_id: UUID) -> Cancellati
     return CancellationPreview(**row)
 
 
-async def take_due_payments(tx: Connection, now: datetime, limit: int) -> list[Payment]:
-    """Return due payments. Each is due again after its pause, in case this process does not move it."""
-    query = sql.take_due_payments(now=now, limit=limit, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
+async def take_due_payments(
+    tx: Connection, now: datetime, limit: int, *, without: Sequence[str] = (), only: str | None = None
+) -> list[Payment]:
+    """Return due payments. Each is due again after its pause, in case this process does not move it.
+
+    `without` and `only` name gateways.
+    """
+    query = sql.take_due_payments(
+        now=now,
+        without=list(without),
+        only=only,
+        limit=limit,
+        first_pause=FIRST_PAUSE,
+        longest_pause=LONGEST_PAUSE,
+    )
     return [payment_of(row) for row in await tx.fetch(*query)]
 
 

@@ -185,12 +185,16 @@ INNER JOIN payments
     ON payments.event_id = expired.event_id AND payments.booking_id = expired.booking_id;
 
 -- name: take_due_payments
--- Take due payments. Each is due again after a pause, from the first to the longest, that doubles with each
--- try: in case its process dies. Rows that another process is taking are skipped.
+-- Take due payments, without those of some gateways, or only those of one. Each is due again after a pause,
+-- from the first to the longest, that doubles with each try: in case its process dies. Rows that another
+-- process is taking are skipped.
 WITH due AS (
     SELECT event_id, payment_id
     FROM payments
-    WHERE resume_at <= :now
+    WHERE
+        resume_at <= :now
+        AND gateway <> ALL(:without::text[])
+        AND (:only::text IS NULL OR gateway = :only)
     ORDER BY resume_at
     LIMIT :limit
     FOR NO KEY UPDATE SKIP LOCKED

@@ -93,6 +93,12 @@ class Guarded:
         _OPEN.labels(self.name).set(down)
         return down
 
+    def calls_max(self) -> int | None:
+        """How many calls are made at once: none while it is down, then one to find out; None: any number."""
+        if self.is_down() or self._probing:
+            return 0
+        return 1 if self._breaker.state == STATE_HALF_OPEN else None
+
     def denomination(self, currency: str) -> Denomination:
         """See `Gateway`."""
         return self.inner.denomination(currency)
