@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 from rich.console import Console
 
-from bench import door, halls, ideal, pages, pauses, streams
+from bench import door, halls, ideal, pages, pauses, streams, waiting
 from bench.baselines import TECHNIQUES
 from bench.checks import audit_whole
 from bench.compare import FILE, Numbers, committed_numbers, compare, numbers_of
@@ -72,6 +72,7 @@ RENDERED_PAGES: Final = Goal("pages of an event/s, rendered for one reader", "/s
 PAGE_BOOKINGS: Final = Goal(
     "bookings over the page/s: form, redirect, page, 64 clients", "/s", 1_500, "at_least"
 )
+POLLS: Final = Goal("places in a waiting room of {people:,}, polled/s", "/s", 20_000, "at_least")
 IDLE_STREAMS: Final = Goal("{streams:,} idle streams: processor that they add", "%", 1, "at_most")
 IDLE_SOCKETS: Final = Goal("{streams:,} idle WebSockets: processor that they add", "%", 1, "at_most")
 CHANGE: Final = Goal("a booking reaches all {streams:,} streams", "s", 0.5, "at_most")
@@ -85,7 +86,7 @@ MEMORY: Final = Goal("memory of the server: growth over the second half of many 
 
 Measuring: TypeAlias = Callable[[Goal, Callable[[], Measured]], list[Measured]]
 # Of our measurements
-PARTS: Final = ("api", "halls", "door", "pages", "streams", "pauses", "memory", "curves")
+PARTS: Final = ("api", "halls", "door", "pages", "waiting", "streams", "pauses", "memory", "curves")
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -102,6 +103,7 @@ class Plan(msgspec.Struct, frozen=True):
     connections: tuple[int, ...] = (12, 24)
     stampede: int = 5_000
     door_tickets: int = 60_000
+    waiting: int = 100_000
     streams: int = 2_000
     stream_seconds: float = 30.0  # two pings to all
     stream_changes: int = 5
@@ -133,6 +135,7 @@ QUICK: Final = Plan(
     connections=(8,),
     stampede=200,
     door_tickets=2_000,
+    waiting=500,
     streams=100,
     stream_seconds=1.0,
     stream_changes=1,
@@ -263,6 +266,8 @@ def _measure_ours(
             _measure_door(stage, plan, benchmark, measure)
         if "pages" in parts:
             _measure_pages(stage, plan, benchmark, measure)
+        if "waiting" in parts:
+            _measure_waiting(stage, plan, benchmark, measure)
         if "streams" in parts:
             _measure_streams(preparations, stage, plan, benchmark, console)
         if "pauses" in parts:
@@ -427,6 +432,29 @@ def _measure_pages(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Meas
         Figure(RENDERED_PAGES, [each.per_second for each in rendered], f"p99 {rendered[0].p99:.0f} ms"),
         Figure(PAGE_BOOKINGS, [each.per_second for each in booked], f"p99 {booked[0].p99:.0f} ms"),
     ]
+
+
+def _measure_waiting(stage: Stage, plan: Plan, benchmark: Benchmark, measure: Measuring) -> None:
+    """Measure who waits; the audit of the whole database at the end checks the draw and the admissions."""
+    line, goal = (
+        waiting.Line(stage, plan.waiting),
+        msgspec.structs.replace(POLLS, name=POLLS.name.format(people=plan.waiting)),
+    )
+    spent: list[float] = []
+
+    def poll() -> Measured:
+        polled = line.poll(stage, plan.fewer_clients, plan.short_seconds)
+        spent.append(polled.server_us)
+        return polled.measured
+
+    polls = measure(goal, poll)
+    benchmark.figures.append(
+        Figure(
+            goal,
+            [each.per_second for each in polls],
+            f"p99 {polls[0].p99:.0f} ms; {min(spent):.0f} us of the server's processors for each",
+        )
+    )
 
 
 def _measure_pauses(stage: Stage, benchmark: Benchmark, measure: Measuring) -> None:

@@ -286,6 +286,66 @@ def test_seats_and_payments(database_url: str, tmp_path: Path) -> None:
     assert "chosen by the buyers at random" in html
 
 
+async def test_a_copy_with_a_waiting_room(office: BoxOffice) -> None:
+    body = {"opens_after_seconds": 90, "per_minute": 60}
+    manager = await office.as_member("manager")
+    made = (
+        await prepare(office, await office.open_event(), manager, buyers=2, places=10, waiting_room=body)
+    ).json()
+    assert 80 < made["opens_in_seconds"] <= 90
+    where = f"/v1/events/{made['event_id']}"
+    buyer, other = [{"Authorization": f"Bearer {each['access_token']}"} for each in made["buyers"]]
+    shown = (await office.client.get(f"{where}/waiting-room", headers=buyer)).json()
+    assert (shown["stage"], shown["per_minute"]) == ("open", 60)
+    entered = await office.client.post(f"{where}/waiting-room/entries", headers=buyer)
+    assert entered.status_code == 201, entered.text
+    stranger = await office.client.post(f"{where}/waiting-room/entries", headers=office.as_buyer())
+    assert problem_of(stranger, 404) == "event-not-found"
+    token = {"place-token": entered.json()["token"]}
+    assert (await office.client.get(f"{where}/waiting-room/place", headers=other | token)).status_code == 200
+    anonymous = await office.client.get(f"{where}/waiting-room/place", headers=token)
+    assert problem_of(anonymous, 404) == "event-not-found"
+    for wrong in ({"opens_after_seconds": 0}, {"opens_after_seconds": 9, "per_minute": 0}):
+        answer = await prepare(office, await office.open_event(), manager, buyers=1, waiting_room=wrong)
+        assert problem_of(answer, 422) == "invalid"
+    at_once = (await prepare(office, await office.open_event(), manager, buyers=1)).json()
+    assert at_once["opens_in_seconds"] is None
+
+
+def test_with_and_without_a_waiting_room(database_url: str, tmp_path: Path) -> None:
+    """Everybody gets a ticket: few tickets for many people take minutes, as they are admitted slowly then."""
+    console, report = Console(width=120, record=True, quiet=True), tmp_path / "report.html"
+    with (
+        scratch_directory() as directory,
+        own_server(directory, {"database_url": database_url, "workers": "1"}) as server,
+    ):
+        organizer, key = run(make_organizer(database_url))
+        plan = RehearsalPlan(
+            buyers=60,
+            places=1_000,
+            url=server.url,
+            organizer=organizer,
+            token=key,
+            spread_seconds=0.2,
+            waiting_room=True,
+            per_minute=6_000,
+            opens_after=3,
+            report=report,
+        )
+        assert rehearse(plan, console)
+        with pytest.raises(ConfigError, match="--per-minute"):
+            rehearse(replace(plan, per_minute=0), console)
+        with pytest.raises(ConfigError, match="--opens-after"):
+            rehearse(replace(plan, opens_after=601), console)
+    found = run(audit(DatabaseOptions(database_url)))
+    assert {finding.code: finding.count for finding in found if finding.count} == {}
+    assert "I14" in {finding.code for finding in found}
+    html = report.read_text(encoding="utf-8")
+    assert "With and without the waiting room" in html
+    assert "Audit passed" in html
+    assert re.search(r"People with a place</th><td>–</td><td>60,", html)
+
+
 def test_the_command_starts_a_server_of_its_own_and_leaves_nothing(tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     command = [

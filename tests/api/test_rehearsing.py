@@ -23,6 +23,7 @@ from evently.sales.terms import Conditions, Fees
 from tests.support.box_office import SECRET, BoxOffice, open_box_office, problem_of
 from tests.support.desk import open_desk
 from tests.support.serving import Serving, all_gone, children_of, serving, until
+from tests.support.visitor import Visitor
 
 SETTINGS: Final = {"secret": SECRET, "gateway": "demo", "workers": "1", "access_log": "false"}
 PATIENCE_SECONDS: Final = 90.0
@@ -147,6 +148,32 @@ async def test_a_rehearsal_sells_a_copy_and_leaves_nothing(office: BoxOffice, se
     assert await database.fetch_value("SELECT count(*) FROM demo_charges") == 0
     assert (await office.client.get(where, headers=manager)).json()["copy_id"] is None
     assert {each.code: each.count for each in await inspect(database) if each.count} == {}
+
+
+async def test_a_rehearsal_through_a_waiting_room(office: BoxOffice, server: Serving) -> None:
+    event, manager = await office.open_event(capacity=600), await office.as_member("manager")
+    where = await start(office, event, manager, buyers=40, seconds=2, waiting_room=True)
+    assert server.url
+    done = await ended(office, where, manager)
+    assert (done["state"], done["reason"], done["clean"]) == ("done", "", True), done["report"]
+    assert {each["code"] for each in done["report"]["findings"]} >= {"W1", "W2", "W3", "W4", "I14"}
+    room = done["report"]["waiting_room"]
+    assert (room["entered"], room["admitted"], room["told_sold_out"]) == (40, 40, 0)
+    assert room["tabs"] >= 40
+    assert done["report"]["answers"]["polled"] >= 40
+    assert done["report"]["seconds"] > 0
+    office.context.accounts.roles.forget(office.venue.organizer_id)
+    page = f"/organize/events/{done['event_id']}/rehearse/{done['id']}"
+    shown = await Visitor(office, manager).read(page)
+    assert "40 people entered the waiting room" in shown
+    copy_id = find_id("evt", done["copy_id"])
+    assert copy_id is not None
+    of_the_room = {"waiting_rooms", "waiting_room_entries", "waiting_room_paces"}
+    assert of_the_room <= (await remaining(office, copy_id)).keys()
+    await until_delivered(office)
+    later = utc_now() + rehearsing.SANDBOX_KEPT
+    assert await remove_next_sandbox(office.context.database, lambda: later, set()) is True
+    assert await remaining(office, copy_id) == {}
 
 
 async def until_delivered(office: BoxOffice) -> None:

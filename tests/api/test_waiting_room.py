@@ -66,6 +66,7 @@ class Room:
     def move(self, ahead: timedelta) -> None:
         self.clock.ahead += ahead
         self.office.context.waiting_rooms.forget_room(self.event.event_id)
+        self.office.context.engine._glances.forget(self.event.event_id)
 
     async def put(self, headers: dict[str, str] | None = None, **terms: Any) -> httpx2.Response:
         headers = headers or await self.office.as_member("manager")
@@ -230,6 +231,56 @@ async def test_a_token_of_nothing_is_no_place(room: Room) -> None:
     assert (await room.office.client.get(f"{room.path}/place")).status_code == 422
     wrong = await room.office.client.get(f"{room.path}/draw?after=xyz")
     assert problem_of(wrong, 422) == "invalid"
+
+
+async def test_a_poll_says_when_to_ask_again_and_no_cache_stores_it(room: Room) -> None:
+    await room.put(per_minute=10)
+    early = await room.enter(new_id())
+    assert problem_of(early, 409) == "waiting-room-not-open"
+    assert 3_590 <= int(early.headers["retry-after"]) <= 3_600
+    room.move(HOUR)
+    entered = [await room.enter(new_id()) for _ in range(12)]
+    room.move(HOUR)
+    polls = [await room.poll(each.json()["token"]) for each in entered]
+    for answer in (*entered, *polls):
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["retry-after"] == str(answer.json()["poll_after_seconds"])
+    last = max((answer.json() for answer in polls), key=lambda place: place["position"])
+    assert (last["position"], last["ahead"]) == (12, 11)
+    assert 60 <= last["wait_from_seconds"] <= last["wait_to_seconds"] <= 80
+
+
+async def test_a_poll_counts_as_its_persons(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of people behind one address wait; who has no token counts as the address."""
+    await room.put()
+    room.move(HOUR)
+    person_id = new_id()
+    token = (await room.enter(person_id)).json()["token"]
+    counted: list[tuple[str, object]] = []
+
+    async def check(name: str, key: object, _: object) -> None:
+        counted.append((name, key))
+
+    monkeypatch.setattr(room.office.context.limits, "check", check)
+    assert (await room.poll(token)).status_code == 200
+    assert problem_of(await room.poll("made-up"), 409) == "place-not-valid"
+    assert [each for each in counted if each[0] == "reads"] == [("reads", person_id), ("reads", "127.0.0.1")]
+
+
+async def test_polls_end_when_the_event_is_cancelled(room: Room) -> None:
+    await room.put(per_minute=10)
+    room.move(HOUR)
+    token = (await room.enter(new_id())).json()["token"]
+    manager = await room.office.as_member("manager")
+    event = room.path.removesuffix("/waiting-room")
+    shown = await room.office.client.get(event, headers=manager)
+    cancelled = await room.office.client.post(
+        f"{event}/cancel", json={}, headers=manager | {"if-match": shown.headers["etag"]}
+    )
+    assert cancelled.status_code == 200, cancelled.text
+    room.move(timedelta(seconds=1))
+    assert problem_of(await room.poll(token), 409) == "event-cancelled"
+    assert problem_of(await room.enter(new_id()), 409) == "event-cancelled"
 
 
 async def test_a_poll_reads_nothing(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,10 +21,20 @@ from evently.kit.errors import Refused
 from evently.kit.ids import new_id
 from evently.sales import Engine
 from evently.sales.commands.bookings import BookingLine, PlaceBooking
-from evently.sales.commands.sale_terms import ChangeSale
+from evently.sales.commands.sale_terms import CancelSale, ChangeSale, PutPool, PutTicketType
 from evently.sales.commands.waitlist import JoinWaitlist
 from evently.sales.outcomes import Booked, Listed, No, Outcome, SalesRefusal
-from evently.waitingroom import Entry, Place, WaitingRoomRefusal, WaitingRooms, WaitingRoomTerms, put_room
+from evently.sales.terms import PoolTerms, TicketTypeTerms
+from evently.waitingroom import (
+    Entry,
+    Place,
+    Wait,
+    WaitingRoomRefusal,
+    WaitingRooms,
+    WaitingRoomTerms,
+    poll_after,
+    put_room,
+)
 from tests.support.catalogue import sale_terms
 from tests.support.sales_desk import SalesDesk, open_sales_desk
 from tests.support.selling import open_engine
@@ -51,7 +61,12 @@ class Room:
     def move(self, **ahead: float) -> None:
         """Move the clock; what was remembered is as old as that."""
         self.desk.clock.move(**ahead)
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was read a moment ago."""
         self.rooms.forget_room(self.event.event_id)
+        self.engine._glances.forget(self.event.event_id)
 
     async def enter(self, person_id: UUID | None = None) -> Entry:
         return await self.rooms.enter(self.event.event_id, person_id or new_id())
@@ -297,6 +312,140 @@ async def test_nobody_is_admitted_when_nothing_is_left(desk: SalesDesk) -> None:
     join = JoinWaitlist(room.event.event_id, entries[0].person_id, room.type_id, 1)
     assert isinstance(await room.engine.submit(join), Listed)
     assert not await breaches(desk.db)
+
+
+async def test_add_ons_and_tickets_of_later_are_nothing_to_wait_for(desk: SalesDesk) -> None:
+    """Parking lots are left, and the late show begins to sell tomorrow: nobody is admitted to nothing."""
+    room = await marked(desk, capacity=2, per_minute=60)
+    event_id = room.event.event_id
+    lots, tomorrow = PoolTerms(new_id(), "Lots", 50), PoolTerms(new_id(), "Late show", 50)
+    parking = TicketTypeTerms(
+        new_id(), "Parking", "", 1, 500, 10, (lots.pool_id,), needed_ids=(room.type_id,)
+    )
+    late = TicketTypeTerms(
+        new_id(), "Late", "", 2, 500, 10, (tomorrow.pool_id,), on_sale_at=desk.clock() + 26 * HOUR
+    )
+    await desk.change(
+        *[PutPool(event_id, pool) for pool in (lots, tomorrow)],
+        *[PutTicketType(event_id, terms) for terms in (parking, late)],
+    )
+    room.move(hours=1)
+    entries = [await room.enter() for _ in range(3)]
+    room.move(hours=1)
+    assert (await room.rooms.get_room(event_id)).left == 2
+    room.move(seconds=90)
+    places = await room.places(entries)
+    first = next(number for number, place in enumerate(places) if place.state == "admitted")
+    assert isinstance(await room.book(entries[first], places[first], units=2), Booked)
+    room.move(seconds=1)
+    now = await room.rooms.get_room(event_id)
+    assert (now.left, now.sold_out) == (0, True)
+    room.move(hours=23, minutes=59)
+    assert (await room.rooms.get_room(event_id)).left == 50
+    assert not await breaches(desk.db)
+
+
+async def test_there_is_nothing_to_wait_for_after_the_end(desk: SalesDesk) -> None:
+    room = await marked(desk, per_minute=60)
+    cancelled = await marked(desk, per_minute=60)
+    desk.clock.move(hours=1)
+    entry, other = await room.enter(), await cancelled.enter()
+    desk.clock.move(hours=1)
+    await desk.change(CancelSale(cancelled.event.event_id))
+    desk.clock.now = (await sales.reads.find_sale(desk.db, room.event.event_id)).off_sale_at
+    for each, place, refusal in (
+        (room, entry, SalesRefusal.SALE_ENDED),
+        (cancelled, other, SalesRefusal.EVENT_CANCELLED),
+    ):
+        each.forget()
+        with pytest.raises(Refused, match=refusal):
+            await each.place(place)
+        with pytest.raises(Refused, match=refusal):
+            await each.enter()
+
+
+async def test_a_process_that_begins_in_the_middle_says_the_same(desk: SalesDesk, database_url: str) -> None:
+    """The admission lasts as long as before, and a place has the same position and the same turn."""
+    room = await marked(desk, per_minute=60)
+    room.move(hours=1)
+    entries = [await room.enter() for _ in range(6)]
+    room.move(hours=1)
+    await room.places(entries)
+    room.move(seconds=3)
+    before = await room.places(entries)
+    assert [place.state for place in before].count("admitted") == 3
+    room.move(minutes=8)
+    async with open_engine(database_url, desk.clock) as engine:
+        begun = Room(desk, room.event, engine, room.type_id)
+        after = await begun.places(entries)
+    for old, new in zip(before, after, strict=True):
+        assert (new.position, new.turn_at) == (old.position, old.turn_at)
+        if old.admission is not None:
+            assert new.admission == old.admission
+    assert not await breaches(desk.db)
+
+
+async def test_an_admission_is_for_ten_minutes_and_not_for_one_booking(desk: SalesDesk) -> None:
+    room = await marked(desk, per_minute=60)
+    room.move(hours=1)
+    entry = await room.enter()
+    room.move(hours=1)
+    await room.place(entry)
+    room.move(seconds=1)
+    place = await room.place(entry)
+    assert place.admission is not None
+    for _ in range(2):
+        assert isinstance(await room.book(entry, place), Booked)
+    room.move(minutes=10)
+    late = await room.book(entry, place)
+    assert isinstance(late, No)
+    assert late.refusal is SalesRefusal.NOT_ADMITTED
+    assert (await room.place(entry)).state == "passed"
+    assert not await breaches(desk.db)
+
+
+async def test_people_are_admitted_again_when_the_organizer_adds_tickets(desk: SalesDesk) -> None:
+    room = await marked(desk, capacity=1, per_minute=60)
+    event_id = room.event.event_id
+    (pool,) = (await sales.reads.find_sale(desk.db, event_id)).pools.values()
+    room.move(hours=1)
+    entries = [await room.enter() for _ in range(3)]
+    room.move(hours=1)
+    await room.places(entries)
+    room.move(minutes=1)
+    places = await room.places(entries)
+    first = next(number for number, place in enumerate(places) if place.state == "admitted")
+    assert isinstance(await room.book(entries[first], places[first]), Booked)
+    room.move(minutes=5)
+    assert (await room.rooms.get_room(event_id)).sold_out
+    await desk.change(PutPool(event_id, PoolTerms(pool.pool_id, pool.name, 41)))
+    room.move(seconds=1)
+    assert (await room.rooms.get_room(event_id)).left == 40
+    room.move(seconds=10)
+    assert {place.state for place in await room.places(entries)} == {"admitted"}
+    assert not await breaches(desk.db)
+
+
+async def test_people_are_told_how_long_and_when_to_ask_again(desk: SalesDesk) -> None:
+    room = await marked(desk, capacity=20, per_minute=10)
+    room.move(hours=1)
+    entries = [await room.enter() for _ in range(30)]
+    now = await room.rooms.get_room(room.event.event_id)
+    asks = [poll_after(await room.place(entry), now, entry.entry_id, desk.clock()) for entry in entries]
+    assert set(asks) == {30}
+    room.move(minutes=59, seconds=50)
+    now = await room.rooms.get_room(room.event.event_id)
+    asks = [poll_after(await room.place(entry), now, entry.entry_id, desk.clock()) for entry in entries]
+    assert set(asks) <= {10, 11}, "when the sale begins, and not all at once"
+    room.move(seconds=10)
+    places = sorted(await room.places(entries), key=lambda place: place.position or 0)
+    assert [place.wait and place.wait.soonest for place in places[:3]] == [6, 12, 18]
+    assert places[19].wait == Wait(120, 199)
+    assert places[20].wait == Wait(126, None), "everything may be sold before"
+    now = await room.rooms.get_room(room.event.event_id)
+    asks = [poll_after(place, now, entries[0].entry_id, desk.clock()) for place in places]
+    assert asks == sorted(asks)
+    assert (asks[0], asks[-1]) == (2, 30)
 
 
 async def test_the_waitlist_is_no_way_around_the_waiting_room(desk: SalesDesk) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from evently.waitingroom import Entry, TokenSigner
 from evently.waitingroom.drawing import RANK_BYTES, DrawnList, hash_list, pads_of, rank_of, suffix_of
-from evently.waitingroom.pacing import Pace, Paces, wanted_pace
+from evently.waitingroom.pacing import Pace, Paces, Wait, likely_wait, wanted_pace
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 SEED = hashlib.sha256(b"seed").digest()
@@ -88,6 +88,49 @@ def test_the_order_is_that_of_hmac() -> None:
     assert [order.position_of(each) for each in in_order] == list(range(1, 501))
     assert order.position_of(uuid4()) is None
     assert DrawnList(SEED, suffix, b"").position_of(entries[0]) is None
+
+
+def test_ranks_that_begin_alike_are_told_apart() -> None:
+    entry_id = uuid4()
+    rank = rank_of(SEED, entry_id, "")[:RANK_BYTES]
+    others = sorted([rank[:8] + bytes([number]) * 8 for number in (0, 255)] + [rank])
+    for ranks in (others, [rank], [b"\0" * RANK_BYTES, *others, b"\xff" * RANK_BYTES]):
+        assert DrawnList(SEED, "", b"".join(ranks)).position_of(entry_id) == ranks.index(rank) + 1
+    without = [each for each in others if each != rank]
+    assert DrawnList(SEED, "", b"".join(without)).position_of(entry_id) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ahead", "left", "pace", "per_minute", "wait"),
+    [
+        (60, 600, 100_000, 600, 600, Wait(60, 60)),  # far more tickets than people
+        (60, 300, 100_000, 300, 600, Wait(30, 60)),  # the engine recovers
+        (10, 100, 1_000, 600, 600, Wait(10, 10)),
+        (60, 600, 1_000, 600, 600, Wait(60, 65)),  # the last 400 of them take longer
+        (60, 999, 1_000, 1_000, 6_000, Wait(60, 415)),
+        (60, 1_000, 1_000, 1_000, 6_000, Wait(60, None)),  # nothing may be left
+        (0.4, 0, 5, 60, 60, Wait(0, 1)),
+    ],
+)
+def test_how_long_a_person_is_likely_to_wait(
+    seconds: float, ahead: int, left: int, pace: int, per_minute: int, wait: Wait
+) -> None:
+    assert likely_wait(seconds, ahead, left, pace, per_minute) == wait
+
+
+@given(
+    st.floats(0, 10_000),
+    st.integers(0, 100_000),
+    st.integers(0, 100_000),
+    st.integers(1, 60_000),
+    st.integers(1, 60_000),
+)
+def test_the_soonest_is_not_after_the_latest(
+    seconds: float, ahead: int, left: int, pace: int, per_minute: int
+) -> None:
+    wait = likely_wait(seconds, ahead, left, pace, per_minute)
+    assert 0 <= wait.soonest <= seconds
+    assert wait.latest is None if ahead >= left else wait.latest is not None and wait.latest >= seconds
 
 
 def test_the_pads_are_those_of_hmac() -> None:

@@ -46,6 +46,21 @@ wrong; 3 a port, a directory, the database or another server failed.
 _DataDirectory: TypeAlias = Annotated[
     Path | None, Parameter(help="Data directory of the embedded PostgreSQL.")
 ]
+_Abandon: TypeAlias = Annotated[
+    float, Parameter(help="Share of buyers, 0 to 1, who hold tickets and never pay.")
+]
+_WaitingRoom: TypeAlias = Annotated[
+    bool,
+    Parameter(
+        help="Rehearse twice with the same buyers, without and with a waiting room, and compare.", negative=""
+    ),
+]
+_PerMinute: TypeAlias = Annotated[
+    int, Parameter(help="With --waiting-room: people that are admitted in a minute, at most.")
+]
+_OpensAfter: TypeAlias = Annotated[
+    int, Parameter(help="With --waiting-room: seconds in which buyers enter it, before the sale begins.")
+]
 
 app: Final = App(
     name="evently",
@@ -265,9 +280,10 @@ def rehearse(
         int | None,
         Parameter(help="Buyers pay online within this time; by default tickets are paid on site."),
     ] = None,
-    abandon: Annotated[
-        float, Parameter(help="Share of buyers, 0 to 1, who hold tickets and never pay.")
-    ] = 0.0,
+    abandon: _Abandon = 0.0,
+    waiting_room: _WaitingRoom = False,
+    per_minute: _PerMinute = 600,
+    opens_after: _OpensAfter = 10,
     report: Annotated[Path, Parameter(help="File for the HTML report.")] = Path("rehearsal.html"),
     seed: Annotated[
         int, Parameter(help="Seed of the random buyers; the same seed makes the same crowd.")
@@ -290,6 +306,9 @@ def rehearse(
         seats=seats,
         hold_seconds=hold_seconds,
         abandon=abandon,
+        waiting_room=waiting_room,
+        per_minute=per_minute,
+        opens_after=opens_after,
         report=report,
         seed=seed,
     ):

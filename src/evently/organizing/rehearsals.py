@@ -52,13 +52,15 @@ async def copy_for_rehearsal(
     places: int | None,
     now: datetime,
     conditions: Callable[[Conditions], Conditions] | None = None,
+    *,
+    opens_in: timedelta = timedelta(),
 ) -> Edited:
-    """Create a published sandbox copy of any event, also of a draft, with every ticket type on sale now.
+    """Create a published sandbox copy of any event, also of a draft, with every ticket type on sale.
 
     `places`: the capacity of all pools together, in the original's proportions; None: as in the original.
     With assigned seating `places` is refused, for the copy has the seats of the hall. `conditions`: those of
-    the copy, from the original's. It has no add-ons: its simulated buyers want tickets. Refuses
-    `nothing-to-sell`.
+    the copy, from the original's. `opens_in`: when its sale begins, from now. It has no add-ons: its
+    simulated buyers want tickets. Refuses `nothing-to-sell`.
     """
     original = (await catalogue.find_events(tx, [event_id])).get(event_id)
     if original is None:
@@ -76,7 +78,8 @@ async def copy_for_rehearsal(
     made = new_id()
     scaled = None if places is None else partial(scale, places=places)
     await catalogue.insert_event(tx, made, terms, original.place, sale.currency, now, sandbox=True)
-    command = await set_up_copy(tx, sale, made, (now, starts_at), capacities=scaled, add_ons=False)
+    window = now + opens_in, starts_at
+    command = await set_up_copy(tx, sale, made, window, capacities=scaled, add_ons=False)
     _, copy = await carry_out(tx, command, now)
     if sale.hall is not None and (blocked := _blocked(sale.hall)):
         _, copy = await carry_out(tx, BlockSeats(made, blocked), now, known=copy)
@@ -106,12 +109,14 @@ async def make_for_rehearsal(
     *,
     seated: bool = False,
     hold_seconds: int | None = None,
+    opens_in: timedelta = timedelta(),
     sandbox: bool = True,
 ) -> Edited:
     """Create a published sandbox event with one ticket type, at a venue of the organizer, or at a new one.
 
     `seated`: each place is a seat of a plain hall. `hold_seconds`: paid online within this time; None: at
-    the door. Without `sandbox` it is an ordinary event: buyers see its pages, which a benchmark measures.
+    the door. `opens_in`: when the sale begins, from now. Without `sandbox` it is an ordinary event: buyers
+    see its pages, which a benchmark measures.
     """
     if venue_id is None:
         venue_id = (await catalogue.create_venue(tx, organizer_id, _VENUE, now)).venue_id
@@ -124,6 +129,7 @@ async def make_for_rehearsal(
     )
     sale = SaleTerms(
         currency=_PRICE.currency,
+        on_sale_at=now + opens_in if opens_in else None,
         capacity=places,
         ticket_types=(NewTicketType(name="Standing", price=_PRICE),),
     )

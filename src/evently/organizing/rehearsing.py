@@ -64,7 +64,9 @@ class RehearsalSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     of the copy, by default as many as the event has. `payments`: whether tickets that are paid online are
     paid, with cards of the demo gateway; otherwise the copy is paid at the door. `abandon_percent`: of the
     buyers who hold tickets, how many never pay. `seats`: best: the server picks them; chosen: by the buyers.
-    The same `seed` makes the same crowd.
+    `waiting_room`: the copy has one, and most buyers enter it in the `seconds` before the sale begins. It
+    admits all of them within three minutes, or fewer people where few tickets are left. The same `seed` makes
+    the same crowd.
     """
 
     buyers: Annotated[int, msgspec.Meta(ge=1, le=REHEARSAL_BUYERS_MAX, examples=[1_000])]
@@ -73,6 +75,7 @@ class RehearsalSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     payments: bool = True
     abandon_percent: Annotated[int, msgspec.Meta(ge=0, le=ABANDON_PERCENT_MAX, examples=[5])] = 0
     seats: Annotated[Literal["best", "chosen"], msgspec.Meta(examples=["best"])] = "best"
+    waiting_room: bool = False
     seed: Annotated[int, msgspec.Meta(ge=1, le=SEED_MAX, examples=[1])] = 1
 
 
@@ -117,13 +120,30 @@ class RehearsalTimeline(msgspec.Struct, frozen=True):
     sold: list[int]
 
 
+class RehearsedWaitingRoom(msgspec.Struct, frozen=True):
+    """What happened in the waiting room. `late`: people who entered after the draw.
+
+    `tabs`: in which the people had it open, some of them many. `told_sold_out`: people who were told while
+    they waited that nothing is left, from the first to the last so many seconds after the opening.
+    """
+
+    per_minute: int
+    entered: int
+    late: int
+    tabs: int
+    admitted: int
+    told_sold_out: int
+    told_first_seconds: float | None
+    told_last_seconds: float | None
+
+
 class RehearsalReport(msgspec.Struct, frozen=True):
     """What came out of a rehearsal. Times are seconds after the opening.
 
     `paid`: bookings paid online; `abandoned`: holds that were never paid. `without_tickets`: buyers who left
     without any, because it was sold out; `gave_up`: after failed requests. `requests_at_once`:
     so many were under way at a time, at most. `answers`: requests by outcome. `findings`: of the comparison
-    of what the buyers were told with the database, and of the audit.
+    of what the buyers were told with the database, and of the audit. `waiting_room`: if the copy had one.
     """
 
     title: str
@@ -146,6 +166,7 @@ class RehearsalReport(msgspec.Struct, frozen=True):
     answers: dict[str, int]
     findings: list[RehearsalFinding]
     timeline: RehearsalTimeline
+    waiting_room: RehearsedWaitingRoom | None = None
 
     @property
     def is_clean(self) -> bool:

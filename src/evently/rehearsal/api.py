@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from evently.rehearsal.buying import BookingShown, MoneyShown, Ticketing, TypeOnSale
-from evently.rehearsal.checks import ProofShown, ServerRecords
+from evently.rehearsal.checks import DrawShown, ProofShown, ServerRecords
 from evently.rehearsal.driver import HttpClient, Reply, request_for
 from evently.rehearsal.recording import LOST
 from evently.rehearsal.server import CannotRehearse
@@ -53,6 +53,7 @@ class SandboxEvent(msgspec.Struct, frozen=True):
     buyers: list[SandboxBuyer]
     hold_seconds: int | None = None
     seat_ids: list[str] = []
+    opens_in_seconds: float | None = None  # from the answer
 
     def ticketing(self, seats: str | None) -> Ticketing:
         """Return what the buyers need to know; they choose `random` seats or take the `best` ones."""
@@ -68,7 +69,16 @@ class SandboxEvent(msgspec.Struct, frozen=True):
         ]
         ids, tokens = [buyer.id for buyer in self.buyers], [buyer.access_token for buyer in self.buyers]
         named = self.seat_ids if seats == "random" else []
-        return Ticketing(self.event_id, self.places, types, ids, tokens, self.hold_seconds, named)
+        return Ticketing(
+            self.event_id,
+            self.places,
+            types,
+            ids,
+            tokens,
+            self.hold_seconds,
+            named,
+            None if self.opens_in_seconds is None else time.perf_counter() + self.opens_in_seconds,
+        )
 
 
 class OrganizerShown(msgspec.Struct, frozen=True):
@@ -150,6 +160,16 @@ class OrganizerApi:
         proof = await self._ask("GET", f"/v1/events/{event_id}/proof", ProofShown)
         availability = await self._ask("GET", f"/v1/events/{event_id}/availability", AvailabilityShown)
         return ServerRecords(bookings, proof, sum(kind.available for kind in availability.ticket_types))
+
+    async def read_draw(self, event_id: str) -> DrawShown:
+        """Return the draw of the waiting room of an event, with all entries on its list."""
+        path = f"/v1/events/{event_id}/waiting-room/draw"
+        draw = await self._ask("GET", path, DrawShown)
+        while draw.next_cursor is not None:
+            page = await self._ask("GET", f"{path}?after={draw.next_cursor}", DrawShown)
+            draw.data += page.data
+            draw.next_cursor = page.next_cursor
+        return draw
 
     async def _only_organizer(self) -> str:
         """Return the only organizer of which the caller is an owner or manager."""

@@ -18,6 +18,7 @@ import msgspec
 from evently.rehearsal.crowd import Buyer
 from evently.rehearsal.driver import NO_ANSWER, HttpClient, Reply, Target, request_for
 from evently.rehearsal.recording import LOST, Recording
+from evently.rehearsal.waiting import Waiting
 
 PAUSE_SECONDS: Final = 0.1  # after a lost answer, doubled each time
 PAUSE_SECONDS_MAX: Final = 2.0
@@ -34,6 +35,8 @@ _BUSY: Final = (429, 503)
 _UNKNOWN: Final = (b"outcome-unknown", b"commits-wait")  # of a 503: the change may have been made
 _BAD_REQUEST: Final = 400
 _SERVER_ERROR: Final = 500
+_HEAD_BYTES: Final = 100  # of a request: its method and its path
+_IN_WAITING_ROOM: Final = b"/waiting-room/"
 
 
 class RequestOutcome(IntEnum):
@@ -52,6 +55,8 @@ class RequestOutcome(IntEnum):
     DECLINED = 10
     SEAT_TAKEN = 11
     UNPAID = 12
+    ENTERED = 13  # a waiting room
+    POLLED = 14
 
 
 class TypeOnSale(msgspec.Struct, frozen=True):
@@ -65,7 +70,10 @@ class TypeOnSale(msgspec.Struct, frozen=True):
 
 
 class Ticketing(msgspec.Struct, frozen=True):
-    """The rehearsed event as the buyers know it, and the buyers' ids and access tokens by number."""
+    """The rehearsed event as the buyers know it, and the buyers' ids and access tokens by number.
+
+    `opens_at`: when its sale begins, as `time.perf_counter` counts; None: at once, without a waiting room.
+    """
 
     event_id: str
     places: int
@@ -74,6 +82,7 @@ class Ticketing(msgspec.Struct, frozen=True):
     tokens: list[str]
     hold_seconds: int | None = None  # time to pay online; None: tickets are paid on site
     seat_ids: list[str] = []  # seats that buyers choose from, row by row; empty: the server picks
+    opens_at: float | None = None
 
 
 class AcknowledgedBooking(msgspec.Struct):
@@ -183,16 +192,21 @@ class Rush:
     def __init__(self, client: HttpClient, ticketing: Ticketing, key_prefix: str) -> None:
         self.journal = ClientJournal()
         self.recording = Recording()
-        self.began = 0.0
+        self.before = Recording()  # the requests before the sale began
+        self.began = 0.0  # when the sale began
         self._client = client
         self._target: Target = client.target
         self._ticketing = ticketing
         self._key_prefix = key_prefix
         self._event_path = f"/v1/events/{ticketing.event_id}"
+        self.waiting: Waiting | None = None
+        if ticketing.opens_at is not None:
+            self.waiting = Waiting(self._event_path, self._request, self._send, self.elapsed)
 
     async def run(self, crowd: Sequence[Buyer]) -> None:
         """Run each buyer from its arrival on; returns when all buyers have finished."""
-        self.began = time.perf_counter()
+        opens_at = self._ticketing.opens_at
+        self.began = time.perf_counter() if opens_at is None else opens_at
         async with asyncio.TaskGroup() as group:
             for buyer in crowd:
                 if (wait := self.began + buyer.arrives_at - time.perf_counter()) > 0:
@@ -220,12 +234,14 @@ class Rush:
             empty_reads = 0 if offers else empty_reads + 1
             if empty_reads > 1:
                 return
+            if self.waiting is not None:
+                self.journal.without_tickets.sort(key=self.waiting.order_of)
             for kind, units in offers:
                 await self._book_returned(kind, units, f"last-{round_number}")
             await asyncio.sleep(STALE_SECONDS_MAX)
 
     def elapsed(self) -> float:
-        """Return the seconds since the opening."""
+        """Return the seconds since the opening; before it, less than 0."""
         return time.perf_counter() - self.began
 
     async def _book_returned(self, kind: TypeOnSale, units: int, attempt: str) -> None:
@@ -235,7 +251,7 @@ class Rush:
             takers.append((buyer, min(buyer.units, units, kind.units_max)))
             units -= takers[-1][1]
         outcomes = await asyncio.gather(
-            *[self._book(buyer, kind, wanted, attempt) for buyer, wanted in takers]
+            *[self._book_admitted(buyer, kind, wanted, attempt) for buyer, wanted in takers]
         )
         await asyncio.gather(
             *[
@@ -250,12 +266,27 @@ class Rush:
             if outcome is RequestOutcome.SOLD_OUT
         ]
 
+    async def _book_admitted(
+        self, buyer: Buyer, kind: TypeOnSale, units: int, attempt: str
+    ) -> AcknowledgedBooking | RequestOutcome:
+        """Book units, as soon as the buyer may."""
+        waiting = self.waiting
+        if waiting is not None and not waiting.headers_of(buyer) and await waiting.wait(buyer) != "admitted":
+            return RequestOutcome.SOLD_OUT
+        return await self._book(buyer, kind, units, attempt)
+
     # One buyer ----------------------------------------------------------------------------------------------
 
     async def _visit(self, buyer: Buyer) -> None:
         if buyer.reads_event:
             await self._send(self._request(buyer, "GET", self._event_path))
             await asyncio.sleep(buyer.thinks_seconds)
+        if self.waiting is not None and (left := await self.waiting.wait(buyer)) != "admitted":
+            if left == "sold_out":
+                self.journal.without_tickets.append(buyer)
+            else:
+                self.journal.gave_up += 1
+            return
         acknowledged = await self._try_to_book(buyer)
         if acknowledged is not None and acknowledged.owed and buyer.abandons:
             self.journal.record_abandoned(acknowledged, self.elapsed() + (self._ticketing.hold_seconds or 0))
@@ -327,7 +358,12 @@ class Rush:
     ) -> AcknowledgedBooking | RequestOutcome:
         body = msgspec.json.encode({"lines": [self._line(buyer, kind, units, place)]})
         request = self._request(
-            buyer, "POST", f"{self._event_path}/bookings", f"{buyer.number}-{attempt}", body
+            buyer,
+            "POST",
+            f"{self._event_path}/bookings",
+            f"{buyer.number}-{attempt}",
+            body,
+            headers=None if self.waiting is None else self.waiting.headers_of(buyer),
         )
         twin = asyncio.ensure_future(self._send(request)) if buyer.clicks_twice else None
         answer, unsure = await self._send_until_answered(buyer, request)
@@ -393,17 +429,30 @@ class Rush:
         due = time.perf_counter()
         answer = await self._client.exchange(request, disconnect=disconnect)
         outcome = classify(request, answer)
-        self.recording.add(due - self.began, time.perf_counter() - due, outcome)
+        recording = self.recording if due >= self.began else self.before
+        recording.add(due - self.began, time.perf_counter() - due, outcome)
         if outcome is RequestOutcome.FAILED:
             self.journal.undocumented.append(f"{request.split(b' HTTP', 1)[0].decode()}: {answer.status}")
         return answer
 
     def _request(
-        self, buyer: Buyer, method: str, path: str, key: str | None = None, body: bytes | None = None
+        self,
+        buyer: Buyer,
+        method: str,
+        path: str,
+        key: str | None = None,
+        body: bytes | None = None,
+        *,
+        headers: dict[str, str] | None = None,
     ) -> bytes:
-        whole_key = None if key is None else f"{self._key_prefix}-{key}"
         return request_for(
-            method, path, self._target, token=self._ticketing.tokens[buyer.number], key=whole_key, body=body
+            method,
+            path,
+            self._target,
+            token=self._ticketing.tokens[buyer.number],
+            key=None if key is None else f"{self._key_prefix}-{key}",
+            body=body,
+            headers=headers,
         )
 
     def _compare(self, request: bytes, first: Reply, second: Reply) -> Reply:
@@ -438,6 +487,8 @@ def classify(request: bytes, answer: Reply) -> RequestOutcome:
         return RequestOutcome.LOST
     if status in (_OK, _CREATED) and b"/payments HTTP" in request:
         return _classify_payment(msgspec.json.decode(answer.body)["state"])
+    if status in (_OK, _CREATED) and _IN_WAITING_ROOM in request[:_HEAD_BYTES]:
+        return RequestOutcome.ENTERED if status == _CREATED else RequestOutcome.POLLED
     if status == _CREATED:
         return RequestOutcome.REPLAYED if answer.header("idempotent-replayed") else RequestOutcome.BOOKED
     if status == _OK:

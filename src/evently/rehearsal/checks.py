@@ -1,21 +1,30 @@
 """Compares the client journal with the bookings that the server has after a rehearsal, read over HTTP.
 
 compare(journal, records, ticketing)   the findings; every count must be 0
+compare_room(journal, draw, ...)       those of a waiting room, whose order is computed here again
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Final
 
 import msgspec
 
 from evently.audit import Finding
 from evently.rehearsal.buying import AcknowledgedBooking, BookingShown, ClientJournal, Ticketing, Unsettled
+from evently.rehearsal.waiting import PlaceTold, RoomJournal
 
 _LIVE: Final = ("held", "confirmed")
 EXAMPLES_MAX: Final = 3  # shown for each finding
+OUT_OF_ORDER: Final = "W3"
+# A process may know the pace of a waiting room for a quarter of a second after another one has begun
+_TURN_GRACE: Final = timedelta(seconds=0.5)
 
 
 class PoolShown(msgspec.Struct, frozen=True):
@@ -37,6 +46,17 @@ class ProofShown(msgspec.Struct, frozen=True):
     consistent: bool
     differences: list[str]
     stored: list[PoolShown]
+
+
+class DrawShown(msgspec.Struct):
+    """The draw of a waiting room, as the API shows it; `data` has the ids of all pages."""
+
+    seed_hash: str
+    seed: str | None
+    list_hash: str | None
+    public_value: str | None
+    data: list[str]
+    next_cursor: str | None
 
 
 class ServerRecords(msgspec.Struct, frozen=True):
@@ -91,6 +111,78 @@ def compare(journal: ClientJournal, records: ServerRecords, ticketing: Ticketing
         ),
         _finding("R3", "Answers: answers that the API does not document", journal.undocumented),
     ]
+
+
+def compare_room(
+    journal: RoomJournal, draw: DrawShown, records: ServerRecords, ticketing: Ticketing
+) -> list[Finding]:
+    """Return the findings about what the buyers were told in the waiting room."""
+    places = list(journal.places.values())
+    return [
+        _finding("W1", "Places: accounts with two, and places that moved", journal.contradictions),
+        _finding(
+            "W2", "Draw: positions that differ from those that anybody can compute", _drawn(draw, places)
+        ),
+        _finding(
+            OUT_OF_ORDER,
+            "Order: people whose turn came before that of a smaller number",
+            _out_of_order(places),
+        ),
+        _finding(
+            "W4",
+            "Admissions: bookings of people who had none",
+            _not_admitted(journal, records.bookings, ticketing),
+        ),
+    ]
+
+
+def positions_of(draw: DrawShown) -> dict[str, int] | None:
+    """Compute the order that was drawn, as docs/waiting-room.md explains; None: what was promised differs."""
+    if draw.seed is None or draw.list_hash is None or draw.public_value is None:
+        return None
+    seed, list_hash = bytes.fromhex(draw.seed), _sha256("".join(sorted(draw.data)).encode())
+    if (_sha256(seed), list_hash) != (draw.seed_hash, draw.list_hash):
+        return None
+    suffix = list_hash + draw.public_value
+    ranked = sorted(draw.data, key=lambda entry: hmac.digest(seed, (entry + suffix).encode(), "sha256"))
+    return {entry: number for number, entry in enumerate(ranked, start=1)}
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _drawn(draw: DrawShown, places: Iterable[PlaceTold]) -> list[str]:
+    positions = positions_of(draw)
+    if positions is None:
+        return ["the seed or the list is not the one that was promised"]
+    return [
+        f"{told.entry}: told {told.position}, drawn as {positions.get(told.entry)}"
+        for told in places
+        if told.position is not None
+        and (told.position <= len(positions) if told.late else positions.get(told.entry) != told.position)
+    ]
+
+
+def _out_of_order(places: Iterable[PlaceTold]) -> list[str]:
+    """Compare turns with positions. The turn of who came late is not before the coming."""
+    turns = sorted(
+        (told.position, told.turn_at, told.entry)
+        for told in places
+        if told.position is not None and told.turn_at is not None and not told.late
+    )
+    return [
+        f"{entry}, number {position}, at {turn_at}: number {before[0]} at {before[1]}"
+        for before, (position, turn_at, entry) in itertools.pairwise(turns)
+        if turn_at + _TURN_GRACE < before[1]
+    ]
+
+
+def _not_admitted(journal: RoomJournal, bookings: Iterable[BookingShown], ticketing: Ticketing) -> list[str]:
+    admitted = {
+        ticketing.buyer_ids[number] for number, told in journal.places.items() if told.admission is not None
+    }
+    return [f"{booking.id} of {booking.buyer_id}" for booking in bookings if booking.buyer_id not in admitted]
 
 
 def _finding(code: str, title: str, examples: Sequence[str]) -> Finding:

@@ -1,6 +1,7 @@
 """The simulated buyers of a rehearsal: when each arrives, and what each does.
 
-    make_crowd(options)   the buyers, in the order of their arrival
+    make_crowd(options)           the buyers, in the order of their arrival
+    call_early(crowd, seconds)    the same buyers before a sale with a waiting room
 
 Pure: the same options make the same crowd; nothing here uses a clock or a connection.
 
@@ -10,10 +11,14 @@ distributed: after `spread_seconds` on average and at most five times that. Most
 the event first, some click twice, some lose the answer (they close the page, or their train enters a tunnel)
 and send the same request again; some take fewer tickets, come back for returned tickets, or cancel. The
 shares are assumptions, chosen to exercise every path; they are not measurements of a real audience.
+
+Before a sale with a waiting room there is no click to be quick with: most buyers come before the opening, at
+any time. Some open many tabs, as bots do; some have a phone that sleeps, and ask rarely.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import Final
 
@@ -36,6 +41,11 @@ DECLINED_SHARE: Final = 0.08
 TRIES_MAX: Final = (4, 10)  # least and most tries of a failing request, before the buyer gives up
 RETURNS_MAX: Final = 3
 RETURN_SECONDS: Final = 1.0
+EARLY_SHARE: Final = 0.8
+TABS_SHARE: Final = 0.03
+TABS: Final = (5, 20)  # least and most of those who open many
+SLEEPY_SHARE: Final = 0.1
+SLEEPY_TIMES: Final = 3.0  # as long between two polls
 
 
 class CrowdOptions(msgspec.Struct, frozen=True):
@@ -66,6 +76,8 @@ class Buyer(msgspec.Struct, frozen=True):
     abandons: bool = False  # holds tickets, and never pays
     declined_first: bool = False  # the first card fails
     seat_draw: int = 0  # chooses the seats
+    tabs: int = 1  # in which the waiting room is open
+    poll_times: float = 1.0  # as long between two polls as the server says
 
 
 def make_crowd(options: CrowdOptions) -> list[Buyer]:
@@ -82,6 +94,25 @@ def make_crowd(options: CrowdOptions) -> list[Buyer]:
         )
         for number, arrives_at in enumerate(arrivals)
     ]
+
+
+def call_early(crowd: Sequence[Buyer], seconds: float, seed: int) -> list[Buyer]:
+    """Return the same buyers, most of whom come in the seconds before the opening, in order of arrival."""
+    random = Random(seed + 2)  # noqa: S311  # as above
+    called = []
+    for buyer in crowd:
+        early, at = random.random() < EARLY_SHARE, random.uniform(-seconds, 0.0)
+        tabs, many = random.random() < TABS_SHARE, random.randint(*TABS)
+        sleepy = random.random() < SLEEPY_SHARE
+        called.append(
+            replace(
+                buyer,
+                arrives_at=at if early else buyer.arrives_at,
+                tabs=many if tabs else 1,
+                poll_times=SLEEPY_TIMES if sleepy else 1.0,
+            )
+        )
+    return sorted(called, key=lambda buyer: buyer.arrives_at)
 
 
 def _arrival(random: Random, spread_seconds: float) -> float:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -87,13 +87,16 @@ def request_for(
     token: str | None = None,
     key: str | None = None,
     body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Return the bytes of a request; `key` is its Idempotency-Key, `body` is JSON."""
+    """Return the bytes of a request; `key` is its Idempotency-Key, `body` is JSON, `headers` are more."""
     lines = [f"{method} {path} HTTP/1.1", f"host: {target.authority()}"]
     if token is not None:
         lines.append(f"authorization: Bearer {token}")
     if key is not None:
         lines.append(f"idempotency-key: {key}")
+    if headers is not None:
+        lines += [f"{name}: {value}" for name, value in headers.items()]
     if body is not None:
         lines += ["content-type: application/json", f"content-length: {len(body)}"]
     return "\r\n".join(lines).encode() + _END_OF_HEAD + (body or b"")

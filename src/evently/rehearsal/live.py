@@ -92,9 +92,13 @@ class LiveView:
         return Panel(
             Group(sold, Text(), numbers),
             title=self._title,
-            subtitle=f"{self._rush.elapsed():.1f} s",
+            subtitle=_show_elapsed(self._rush.elapsed()),
             width=100,
         )
+
+
+def _show_elapsed(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 0 else f"opens in {-seconds:.1f} s"
 
 
 def last_second(recording: Recording, now: float) -> list[tuple[RequestOutcome, float]]:
@@ -119,6 +123,19 @@ def spark(values: Iterable[int]) -> str:
 def show_audits(audits: Mapping[str, Iterable[Finding]]) -> Group:
     """Return a table of findings for each audit."""
     return Group(*[_table(name, findings) for name, findings in audits.items()])
+
+
+def show_comparison(rows: Iterable[tuple[str, str, str]]) -> Table:
+    """Return a table of figures without and with the waiting room."""
+    table = Table(
+        title="With and without the waiting room", title_justify="left", box=None, padding=(0, 2, 0, 0)
+    )
+    table.add_column("")
+    table.add_column("without", justify="right")
+    table.add_column("with", justify="right")
+    for row in rows:
+        table.add_row(*[Text(each) for each in row])
+    return table
 
 
 def _table(name: str, findings: Iterable[Finding]) -> Table:

@@ -8,6 +8,7 @@ PostgreSQL and a server in a temporary directory, and stops them at the end.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
@@ -23,7 +24,7 @@ from evently import __version__, accounts
 from evently.accounts import Organizer, Person
 from evently.accounts.keys import SCOPES
 from evently.accounts.rehearsals import REHEARSAL_BUYERS_MAX
-from evently.audit import audit
+from evently.audit import Finding, audit
 from evently.config import ConfigError
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
@@ -31,14 +32,17 @@ from evently.kit.descriptors import raise_descriptor_limit
 from evently.kit.ids import new_id, show_id
 from evently.rehearsal.api import OrganizerApi
 from evently.rehearsal.buying import RequestOutcome, Rush, Ticketing
-from evently.rehearsal.checks import ServerRecords, compare
-from evently.rehearsal.crowd import CrowdOptions, make_crowd
+from evently.rehearsal.checks import OUT_OF_ORDER, ServerRecords, compare, compare_room
+from evently.rehearsal.crowd import EARLY_SHARE, CrowdOptions, call_early, make_crowd
 from evently.rehearsal.driver import HttpClient, Target
-from evently.rehearsal.live import live, show_audits
-from evently.rehearsal.report import RehearsalResult, render
+from evently.rehearsal.live import live, show_audits, show_comparison
+from evently.rehearsal.report import RehearsalResult, RoomResult, compare_sales, render
 from evently.rehearsal.server import own_database, own_server, scratch_directory
+from evently.rehearsal.waiting import Waiting
+from evently.waitingroom import PER_MINUTE_MAX
 
 CONNECTIONS_MAX: Final = 4_000  # a machine's own limit on open files is usually lower
+OPENS_AFTER_MAX: Final = 600
 _SPARE_FILES: Final = 64
 _BUYERS: Final = "Acknowledged to the buyers"
 _DATABASE: Final = "Audit of the database"
@@ -65,6 +69,9 @@ class RehearsalPlan(msgspec.Struct, frozen=True):
     seats: Literal["best", "random"] | None = None  # seats picked by the server, or chosen by the buyers
     hold_seconds: int | None = None  # time to pay online; None: tickets are paid on site
     abandon: float = 0.0  # share of buyers who hold tickets and never pay
+    waiting_room: bool = False  # rehearse twice, the second time with a waiting room before the sale
+    per_minute: int = 600  # people who are admitted by it, at most
+    opens_after: int = 10  # seconds in which most buyers enter it
 
 
 class RehearsedServer(msgspec.Struct, frozen=True):
@@ -90,13 +97,21 @@ def rehearse(plan: RehearsalPlan, console: Console | None = None) -> bool:
         raise ConfigError("--hold-seconds needs a new event: a copy keeps the conditions of its original.")
     if plan.abandon and plan.event is None and plan.hold_seconds is None:
         raise ConfigError("--abandon needs --hold-seconds: tickets that are paid on site are not held.")
+    if not 1 <= plan.per_minute <= PER_MINUTE_MAX:
+        raise ConfigError(f"--per-minute must be 1 to {PER_MINUTE_MAX:,}.")
+    if not 1 <= plan.opens_after <= OPENS_AFTER_MAX:
+        raise ConfigError(f"--opens-after must be 1 to {OPENS_AFTER_MAX} seconds.")
     with _server_for(plan, console) as server:
-        outcome = run(_rehearse(plan, server, console))
+        outcome = run(_rehearse_all(plan, server, console))
         if server.database_url is not None:
             audits = outcome.audits | {_DATABASE: run(audit(DatabaseOptions(server.database_url)))}
             outcome = msgspec.structs.replace(outcome, audits=audits)
     console.print()
+    if outcome.without is not None:
+        console.print(show_audits({f"{_BUYERS}, without": outcome.without.audits[_BUYERS]}))
     console.print(show_audits(outcome.audits))
+    if comparison := compare_sales(outcome):
+        console.print(show_comparison(comparison))
     console.print(
         "[bold green]Clean.[/]" if outcome.is_clean() else "[bold red]Not clean.[/]", _summary(outcome)
     )
@@ -163,6 +178,15 @@ async def make_organizer(database_url: str) -> tuple[str, str]:
     return show_id("org", organizer.organizer_id), key
 
 
+async def _rehearse_all(plan: RehearsalPlan, server: RehearsedServer, console: Console) -> RehearsalResult:
+    """Rehearse; with a waiting room twice, with the same buyers, for comparison."""
+    if not plan.waiting_room:
+        return await _rehearse(plan, server, console)
+    without = await _rehearse(msgspec.structs.replace(plan, waiting_room=False), server, console)
+    outcome = await _rehearse(plan, server, console)
+    return msgspec.structs.replace(outcome, without=without)
+
+
 async def _rehearse(plan: RehearsalPlan, server: RehearsedServer, console: Console) -> RehearsalResult:
     try:
         target = Target.parse(server.url)
@@ -177,11 +201,44 @@ async def _rehearse(plan: RehearsalPlan, server: RehearsedServer, console: Conso
         ticketing = prepared.ticketing(plan.seats)
         rush = Rush(client, ticketing, f"rehearsal-{plan.seed}-{ticketing.event_id[-8:]}")
         crowd = make_crowd(CrowdOptions(plan.buyers, plan.seed, plan.spread_seconds, plan.abandon))
+        if ticketing.opens_at is not None:
+            crowd = call_early(crowd, max(0.0, ticketing.opens_at - time.perf_counter()), plan.seed)
         async with live(console, rush, prepared.title, plan.buyers, ticketing.places):
             await rush.run(crowd)
             await rush.sell_returned_tickets()
         records = await api.read_records(ticketing.event_id)
-    return _outcome(plan, server, prepared.title, began_at, ticketing, rush, records)
+        findings = compare(rush.journal, records, ticketing)
+        room = None
+        if rush.waiting is not None:
+            draw = await api.read_draw(ticketing.event_id)
+            about_room = compare_room(rush.waiting.journal, draw, records, ticketing)
+            findings += about_room
+            room = _room(plan, rush, rush.waiting, about_room)
+    outcome = _outcome(plan, server, prepared.title, began_at, ticketing, rush, records)
+    quickest = {ticketing.buyer_ids[buyer.number] for buyer in crowd[: -(-len(crowd) // 10)]}
+    return msgspec.structs.replace(
+        outcome,
+        audits={_BUYERS: findings},
+        room=room,
+        quickest_bookings=sum(each.buyer_id in quickest for each in rush.journal.bookings.values()),
+    )
+
+
+def _room(plan: RehearsalPlan, rush: Rush, waiting: Waiting, findings: list[Finding]) -> RoomResult:
+    journal = waiting.journal
+    places = journal.places.values()
+    return RoomResult(
+        per_minute=plan.per_minute,
+        opens_after_seconds=plan.opens_after,
+        entered=len(places),
+        late=sum(told.late for told in places),
+        many_tabs=journal.many_tabs,
+        tabs=journal.tabs,
+        admitted=sum(told.admission is not None for told in places),
+        out_of_order=sum(finding.count for finding in findings if finding.code == OUT_OF_ORDER),
+        told_sold_out=sorted(journal.sold_out.values()),
+        before=rush.before,
+    )
 
 
 def _settings(plan: RehearsalPlan) -> dict[str, str]:
@@ -190,12 +247,19 @@ def _settings(plan: RehearsalPlan) -> dict[str, str]:
     said = {} if plan.seats is None else {"Seats": seats[plan.seats]}
     if plan.hold_seconds is not None:
         said["Payment"] = f"online, within {plan.hold_seconds} s; {plan.abandon:.0%} of the buyers never pay"
+    if plan.waiting_room:
+        said["Waiting room"] = (
+            f"at most {plan.per_minute:,} people a minute; {EARLY_SHARE:.0%} of the buyers come in the "
+            f"{plan.opens_after} s before the opening"
+        )
     return said
 
 
 def _sandbox_request(plan: RehearsalPlan) -> dict[str, object]:
     """Return the body of the request for a sandbox event; a copy keeps the original's conditions."""
     wanted: dict[str, object] = {"buyers": plan.buyers, "places": plan.places}
+    if plan.waiting_room:
+        wanted["waiting_room"] = {"opens_after_seconds": plan.opens_after, "per_minute": plan.per_minute}
     return (
         wanted
         if plan.event is not None

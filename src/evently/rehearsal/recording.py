@@ -65,6 +65,16 @@ class Recording:
             (start + latency for start, latency in zip(self.starts, self.latencies, strict=True)), default=0.0
         )
 
+    def busiest_second(self, *results: int) -> int:
+        """Return how many requests with one of these results, or of all, were sent in the busiest second."""
+        wanted = set(results)
+        seconds = Counter(
+            int(start)
+            for start, result in zip(self.starts, self.results, strict=True)
+            if not wanted or result in wanted
+        )
+        return max(seconds.values(), default=0)
+
     def bins(self, seconds: float, timed: Iterable[int]) -> list[Bin]:
         """Return the answers by interval, without a gap, with the latencies of the results in `timed`."""
         wanted = set(timed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from importlib.resources import files
 from typing import Final
 
@@ -24,6 +25,8 @@ BOOKING_OUTCOMES: Final = (
     RequestOutcome.REPLAYED,
     RequestOutcome.SOLD_OUT,
 )  # the outcomes of booking requests, whose latency is shown
+_TAKEN: Final = (RequestOutcome.SOLD_OUT, RequestOutcome.SEAT_TAKEN)
+_BOOKING_REQUESTS: Final = (*BOOKING_OUTCOMES, RequestOutcome.SEAT_TAKEN, RequestOutcome.REFUSED)
 _NAMES: Final = {
     RequestOutcome.BOOKED: ("booked", "blue"),
     RequestOutcome.REPLAYED: ("booked (retried request)", "violet"),
@@ -35,14 +38,34 @@ _NAMES: Final = {
     RequestOutcome.REFUSED: ("refused: other reasons", "grey"),
     RequestOutcome.CANCELLED: ("cancelled", "green"),
     RequestOutcome.READ: ("page view", "grey"),
+    RequestOutcome.ENTERED: ("waiting room: entered", "violet"),
+    RequestOutcome.POLLED: ("waiting room: polled", "grey"),
     RequestOutcome.BUSY: ("busy: retry later (429, 503)", "red"),
     RequestOutcome.LOST: ("answer lost", "red"),
     RequestOutcome.FAILED: ("failed", "red"),
 }
 
 
+class RoomResult(msgspec.Struct, frozen=True):
+    """What happened in the waiting room. `before`: the requests before the opening."""
+
+    per_minute: int
+    opens_after_seconds: int
+    entered: int
+    late: int  # after the list was closed
+    many_tabs: int  # accounts with several tabs
+    tabs: int  # of all accounts
+    admitted: int
+    out_of_order: int
+    told_sold_out: list[float]  # when each buyer was told, in order
+    before: Recording
+
+
 class RehearsalResult(msgspec.Struct, frozen=True):
-    """The result of a rehearsal. Times are seconds after the opening."""
+    """The result of a rehearsal. Times are seconds after the opening.
+
+    `without`: the same rehearsal without a waiting room, for comparison.
+    """
 
     title: str
     at: datetime
@@ -63,10 +86,14 @@ class RehearsalResult(msgspec.Struct, frozen=True):
     paid: int = 0  # bookings that were paid online
     abandoned: int = 0  # holds that were never paid
     settings: dict[str, str] = {}
+    quickest_bookings: int = 0  # of the first tenth of the buyers to come
+    room: RoomResult | None = None
+    without: RehearsalResult | None = None
 
     def is_clean(self) -> bool:
         """Return whether no audit found anything."""
-        return all(is_clean(findings) for findings in self.audits.values())
+        clean = all(is_clean(findings) for findings in self.audits.values())
+        return clean and (self.without is None or self.without.is_clean())
 
 
 class Timeline(msgspec.Struct, frozen=True):
@@ -91,6 +118,7 @@ def render(outcome: RehearsalResult) -> str:
     latencies = outcome.recording.sorted_latencies(*BOOKING_OUTCOMES)
     return template.render(
         outcome=outcome,
+        comparison=compare_sales(outcome),
         clean=outcome.is_clean(),
         style=Markup(charts.STYLE),  # noqa: S704  # our own constant
         charts={name: Markup(svg) for name, svg in _charts(outcome, line).items()},  # noqa: S704  # made by charts.py, which escapes
@@ -102,10 +130,66 @@ def render(outcome: RehearsalResult) -> str:
     )
 
 
+def compare_sales(outcome: RehearsalResult) -> list[tuple[str, str, str]]:
+    """Return a table: what is compared, without and with the waiting room; empty if there was none."""
+    room, without = outcome.room, outcome.without
+    if room is None or without is None:
+        return []
+    told = room.told_sold_out
+    rows = [
+        (name, figure(without), figure(outcome))
+        for name, figure in (
+            ("Requests in the busiest second", _busiest),
+            ("… to book", partial(_busiest, results=_BOOKING_REQUESTS)),
+            ("… to see a page", partial(_busiest, results=(RequestOutcome.READ,))),
+            ("… to poll the waiting room", partial(_busiest, results=(RequestOutcome.POLLED,))),
+            ("Requests to book", partial(_count, results=_BOOKING_REQUESTS)),
+            ("… refused: sold out, or the seat taken", partial(_count, results=_TAKEN)),
+            ("Longest wait for the answer to a booking", partial(_wait, percent=100)),
+            ("… 99 of 100 waited at most", partial(_wait, percent=99)),
+            ("Bookings", lambda sale: f"{sale.bookings:,}"),
+            ("Sold out after", _sold_out_after),
+            ("Bookings of the first tenth of the buyers to come", _quickest),
+        )
+    ]
+    return [
+        *rows,
+        ("People with a place", "–", f"{room.entered:,}, of whom {room.late:,} came after the draw"),
+        ("Tabs that asked for them", "–", f"{room.tabs:,}, of {room.many_tabs:,} accounts several"),
+        ("Admitted", "–", f"{room.admitted:,}"),
+        ("… before a smaller number of the draw", "–", f"{room.out_of_order:,}"),
+        (
+            "Told while they waited that nothing is left",
+            "–",
+            f"{len(told):,}" + (f", {told[0]:.1f} to {told[-1]:.1f} s after the opening" if told else ""),
+        ),
+    ]
+
+
+def _busiest(sale: RehearsalResult, results: tuple[RequestOutcome, ...] = ()) -> str:
+    return f"{sale.recording.busiest_second(*results):,}"
+
+
+def _count(sale: RehearsalResult, results: tuple[RequestOutcome, ...]) -> str:
+    return f"{sale.recording.count(*results):,}"
+
+
+def _wait(sale: RehearsalResult, percent: float) -> str:
+    return show_seconds(percentile(sale.recording.sorted_latencies(*BOOKING_OUTCOMES), percent))
+
+
+def _sold_out_after(sale: RehearsalResult) -> str:
+    return "–" if sale.sold_out_at is None else f"{sale.sold_out_at:.1f} s"
+
+
+def _quickest(sale: RehearsalResult) -> str:
+    return f"{sale.quickest_bookings:,} ({sale.quickest_bookings / max(1, sale.bookings):.0%})"
+
+
 def timeline(recording: Recording, sales: Sequence[tuple[float, int]]) -> Timeline:
     """Return the time line of a rehearsal in about `BINS` intervals; `sold` counts up to the end of each."""
     width = bin_seconds(recording.last_answer_at())
-    bins = recording.bins(width, BOOKING_OUTCOMES)
+    bins = _bins(recording)
 
     def rate(stretch: Bin, *outcome: RequestOutcome) -> float:
         return sum(stretch.counts.get(kind, 0) for kind in outcome) / width
@@ -126,6 +210,10 @@ def timeline(recording: Recording, sales: Sequence[tuple[float, int]]) -> Timeli
         p99=[latency(stretch, 99) for stretch in bins],
         sold=[float(sum(units for at, units in sales if at <= stretch.at + width)) for stretch in bins],
     )
+
+
+def _bins(recording: Recording) -> list[Bin]:
+    return recording.bins(bin_seconds(recording.last_answer_at()), BOOKING_OUTCOMES)
 
 
 def show_seconds(seconds: float) -> str:
@@ -155,6 +243,10 @@ def _charts(outcome: RehearsalResult, line: Timeline) -> dict[str, str]:
         charts.Series("p95", "violet", line.p95),
         charts.Series("p99", "red", line.p99),
     ]
+    if outcome.room is not None:
+        polled = [stretch.counts.get(RequestOutcome.POLLED, 0) for stretch in _bins(outcome.recording)]
+        width = bin_seconds(outcome.recording.last_answer_at())
+        throughput.append(charts.Series("polls/s", "violet", [count / width for count in polled]))
     counts = outcome.recording.counts()
     answers = [
         charts.Bar(name, counts[outcome], colour)

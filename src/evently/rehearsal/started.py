@@ -9,10 +9,11 @@ nothing.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Final, Literal
 from uuid import UUID
 
@@ -25,14 +26,16 @@ from evently.audit import Finding, inspect
 from evently.db import Connection, Database
 from evently.kit.clock import utc_now
 from evently.kit.errors import Refused, Trouble
-from evently.kit.ids import show_id
+from evently.kit.ids import NO_ID, show_id
 from evently.organizing import rehearsing
 from evently.organizing.rehearsing import (
     RehearsalFinding,
     RehearsalProgress,
     RehearsalReason,
     RehearsalReport,
+    RehearsalSpec,
     RehearsalTimeline,
+    RehearsedWaitingRoom,
 )
 from evently.reactions.rehearsing import Assignment, is_calm
 from evently.rehearsal.buying import (
@@ -44,20 +47,35 @@ from evently.rehearsal.buying import (
     TicketShown,
     TypeOnSale,
 )
-from evently.rehearsal.checks import PoolShown, ProofShown, ServerRecords, compare
-from evently.rehearsal.crowd import SPREADS_MAX, CrowdOptions, make_crowd
+from evently.rehearsal.checks import (
+    DrawShown,
+    PoolShown,
+    ProofShown,
+    ServerRecords,
+    compare,
+    compare_room,
+)
+from evently.rehearsal.crowd import SPREADS_MAX, CrowdOptions, call_early, make_crowd
 from evently.rehearsal.driver import HttpClient, Target, request_for
 from evently.rehearsal.plan import raise_file_limit
 from evently.rehearsal.recording import percentile
 from evently.rehearsal.report import BOOKING_OUTCOMES, bin_seconds, timeline
+from evently.rehearsal.waiting import RoomJournal
 from evently.sales.nouns import Booking
 from evently.sales.reads import Proof, Sale, list_bookings_of_event, prove, public_types, read_sale
+from evently.waitingroom import PER_MINUTE_MAX, WaitingRoomTerms, find_room, list_entries, put_room
 
 SELLING_SECONDS_MAX: Final = 600.0  # two minutes of arrivals, holds that expire, and a server that is slow
 PROGRESS_SECONDS: Final = 1.0
 CALM_SECONDS: Final = 3.0  # between two questions whether real buyers came
 CONNECTIONS_MAX: Final = 2  # to the database
+OPENS_SECONDS_MIN: Final = (
+    5  # of a sale with a waiting room: preparing twenty thousand buyers takes one or two
+)
+ADMITTED_MINUTES: Final = 3  # in which a waiting room admits all buyers; a rehearsal must end
+PER_MINUTE_MIN: Final = 600
 _PAGE: Final = 500
+_ENTRIES: Final = 5_000
 _REFUSED: Final = (RequestOutcome.SOLD_OUT, RequestOutcome.SEAT_TAKEN, RequestOutcome.REFUSED)
 _OK: Final = 200
 
@@ -134,21 +152,26 @@ class _Started:
                 raise _Ended("failed", "unreachable")
             title, ticketing = await self._prepare()
             rush = Rush(client, ticketing, f"rehearsal-{ticketing.event_id[-8:]}")
-            await self._sell(rush, ticketing.places)
+            await self._sell(rush, ticketing)
         finally:
             client.close()
         records, found = await self._read(ticketing)
-        findings = [
-            *_shown("buyers", compare(rush.journal, records, ticketing)),
-            *_shown("database", found),
-        ]
-        return _report(title, rush, (ticketing.places, at_once), records, findings)
+        told = compare(rush.journal, records, ticketing)
+        room = None
+        if rush.waiting is not None:
+            draw = await self._read_draw()
+            told += compare_room(rush.waiting.journal, draw, records, ticketing)
+            room = _waiting_room(rush.waiting.journal, _per_minute(self._plan))
+        findings = [*_shown("buyers", told), *_shown("database", found)]
+        report = _report(title, rush, (ticketing.places, at_once), records, findings)
+        return msgspec.structs.replace(report, waiting_room=room)
 
     # Before the sale ----------------------------------------------------------------------------------------
 
     async def _prepare(self) -> tuple[str, Ticketing]:
         """Make the copy and its buyers, with access tokens."""
         plan, now = self._plan, utc_now()
+        opens_in = timedelta(seconds=max(plan.seconds, OPENS_SECONDS_MIN) if plan.waiting_room else 0)
         async with self._database.transaction() as tx:
             buyers = await accounts.rehearsals.add_rehearsal_buyers(tx, plan.buyers, now)
             event, sale = await organizing.copy_for_rehearsal(
@@ -157,21 +180,33 @@ class _Started:
                 plan.places,
                 now,
                 lambda before: organizing.shorten_holds(before, paid=plan.payments and self._options.paid),
+                opens_in=opens_in,
             )
+            if plan.waiting_room:
+                terms = WaitingRoomTerms(math.ceil(opens_in.total_seconds() / 60), _per_minute(plan))
+                await put_room(tx, event.event_id, terms, now)
             await rehearsing.add_sandbox(tx, event.event_id, buyers, now + rehearsing.SANDBOX_UNFINISHED)
             await rehearsing.note_copy(tx, self._rehearsal, event.event_id)
         tokens = Tokens(TokenOptions(self._options.secret), utc_now, frozenset())
         session_id = accounts.rehearsals.session_of(event.event_id)
         issued = [tokens.issue_access(buyer, "buyer", session_id) for buyer in buyers]
-        return event.title, _ticketing(sale, buyers, issued, chosen=plan.seats == "chosen")
+        ticketing = _ticketing(sale, buyers, issued, chosen=plan.seats == "chosen")
+        if plan.waiting_room:
+            opens_in = sale.on_sale_at - utc_now()
+            opens_at = time.perf_counter() + opens_in.total_seconds()
+            ticketing = msgspec.structs.replace(ticketing, opens_at=opens_at)
+        return event.title, ticketing
 
     # The sale -----------------------------------------------------------------------------------------------
 
-    async def _sell(self, rush: Rush, places: int) -> None:
+    async def _sell(self, rush: Rush, ticketing: Ticketing) -> None:
         plan = self._plan
         crowd = make_crowd(
             CrowdOptions(plan.buyers, plan.seed, plan.seconds / SPREADS_MAX, plan.abandon_percent / 100)
         )
+
+        if ticketing.opens_at is not None:
+            crowd = call_early(crowd, max(0.0, ticketing.opens_at - time.perf_counter()), plan.seed)
 
         async def sell() -> None:
             await rush.run(crowd)
@@ -181,7 +216,7 @@ class _Started:
         try:
             while not selling.done():
                 await asyncio.wait({selling}, timeout=PROGRESS_SECONDS)
-                await self._note(rush, places)
+                await self._note(rush, ticketing.places)
                 await self._check(rush)
             await selling
         finally:
@@ -193,10 +228,11 @@ class _Started:
         """Write down how far the sale is; raise when it is to stop."""
         journal, recording = rush.journal, rush.recording
         refused = recording.count(*_REFUSED)
-        self._curve.append((round(rush.elapsed(), 1), max(0, journal.sold_units), refused))
+        if (elapsed := rush.elapsed()) >= 0:  # before that, buyers enter the waiting room
+            self._curve.append((round(elapsed, 1), max(0, journal.sold_units), refused))
         waits = recording.sorted_latencies(*BOOKING_OUTCOMES)
         progress = RehearsalProgress(
-            seconds=round(rush.elapsed(), 1),
+            seconds=max(0.0, round(elapsed, 1)),
             arrived=journal.arrived,
             requests=len(recording),
             places=places,
@@ -245,6 +281,25 @@ class _Started:
         found = await inspect(self._database, event_id)
         return ServerRecords(bookings, _proof(proof), available), found
 
+    async def _read_draw(self) -> DrawShown:
+        """Return the draw of the waiting room of the copy, as anybody can read it."""
+        event_id = await self._copy_id()
+        room = await find_room(self._database, event_id, utc_now())
+        assert room is not None, "the copy has one"
+        entries: list[str] = []
+        while page := await list_entries(
+            self._database, event_id, UUID(entries[-1]) if entries else NO_ID, _ENTRIES
+        ):
+            entries += page
+        return DrawShown(
+            room.seed_hash.hex(),
+            None if room.drawn_at is None else room.seed.hex(),
+            None if room.list_hash is None else room.list_hash.hex(),
+            room.public_value,
+            entries,
+            None,
+        )
+
     async def _copy_id(self) -> UUID:
         found = await rehearsing.get_rehearsal(
             self._database, self._rehearsal.event_id, self._rehearsal.rehearsal_id
@@ -252,6 +307,25 @@ class _Started:
         if found.copy_id is None:
             raise _Ended("failed", "refused")
         return found.copy_id
+
+
+def _per_minute(plan: RehearsalSpec) -> int:
+    """Return how many people the waiting room admits in a minute."""
+    return min(PER_MINUTE_MAX, max(PER_MINUTE_MIN, math.ceil(plan.buyers / ADMITTED_MINUTES)))
+
+
+def _waiting_room(journal: RoomJournal, per_minute: int) -> RehearsedWaitingRoom:
+    places, told = journal.places.values(), sorted(journal.sold_out.values())
+    return RehearsedWaitingRoom(
+        per_minute=per_minute,
+        entered=len(places),
+        late=sum(each.late for each in places),
+        tabs=journal.tabs,
+        admitted=sum(each.admission is not None for each in places),
+        told_sold_out=len(told),
+        told_first_seconds=round(told[0], 1) if told else None,
+        told_last_seconds=round(told[-1], 1) if told else None,
+    )
 
 
 async def _available(snapshot: Connection, event_id: UUID, now: datetime) -> int:

@@ -12,6 +12,7 @@ it holds in every process. Who is admitted proves it with a signed token. See do
 from evently.waitingroom.drawing import hash_list, rank_of, suffix_of
 from evently.waitingroom.nouns import (
     ENTRIES_MAX,
+    PER_MINUTE_MAX,
     SOURCE_CHARACTERS_MAX,
     VALUE_CHARACTERS_MAX,
     Admission,
@@ -23,8 +24,8 @@ from evently.waitingroom.nouns import (
     WaitingRoomRefusal,
     WaitingRoomTerms,
 )
-from evently.waitingroom.pacing import KEPT
-from evently.waitingroom.reading import RoomNow, WaitingRooms, count_left
+from evently.waitingroom.pacing import KEPT, Wait
+from evently.waitingroom.reading import RoomNow, WaitingRooms, count_left, poll_after
 from evently.waitingroom.rooms import (
     find_room,
     list_entries,
@@ -37,6 +38,7 @@ from evently.waitingroom.tokens import TOKEN_CHARACTERS_MAX, TokenSigner
 __all__ = [
     "ENTRIES_MAX",
     "KEPT",
+    "PER_MINUTE_MAX",
     "SOURCE_CHARACTERS_MAX",
     "TOKEN_CHARACTERS_MAX",
     "VALUE_CHARACTERS_MAX",
@@ -47,6 +49,7 @@ __all__ = [
     "RoomNow",
     "RoomStage",
     "TokenSigner",
+    "Wait",
     "WaitingRoom",
     "WaitingRoomRefusal",
     "WaitingRoomTerms",
@@ -55,6 +58,7 @@ __all__ = [
     "find_room",
     "hash_list",
     "list_entries",
+    "poll_after",
     "put_public_value",
     "put_room",
     "rank_of",

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import sys
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -50,19 +52,30 @@ def rank_of(seed: bytes, entry_id: UUID, suffix: str) -> bytes:
 class DrawnList:
     """The order that was drawn. It has no ids: the rank of an entry is computed, and looked for."""
 
-    __slots__ = ("_seed", "_suffix", "count", "ranks")
+    __slots__ = ("_firsts", "_seed", "_suffix", "count", "ranks")
 
     def __init__(self, seed: bytes, suffix: str, ranks: bytes) -> None:
         self._seed = seed
         self._suffix = suffix
         self.ranks = ranks  # the first bytes of each, in order
         self.count = len(ranks) // RANK_BYTES
+        # The first half of each rank, as numbers: they are searched in C. Two of them may be the same
+        self._firsts = array("Q", ranks)[::2]
+        if sys.byteorder == "little":
+            self._firsts.byteswap()
+
+    @property
+    def size(self) -> int:
+        """How many bytes it takes."""
+        return len(self.ranks) + len(self._firsts) * self._firsts.itemsize
 
     def position_of(self, entry_id: UUID) -> int | None:
         """Return the position of an entry, from 1; None: it is not on the list."""
         rank = rank_of(self._seed, entry_id, self._suffix)[:RANK_BYTES]
-        index = bisect_left(range(self.count), rank, key=self._rank_at)
-        return index + 1 if index < self.count and self._rank_at(index) == rank else None
-
-    def _rank_at(self, index: int) -> bytes:
-        return self.ranks[index * RANK_BYTES : (index + 1) * RANK_BYTES]
+        first = int.from_bytes(rank[: RANK_BYTES // 2])
+        index = bisect_left(self._firsts, first)
+        while index < self.count and self._firsts[index] == first:
+            if self.ranks[index * RANK_BYTES : (index + 1) * RANK_BYTES] == rank:
+                return index + 1
+            index += 1
+        return None

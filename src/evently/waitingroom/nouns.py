@@ -10,13 +10,13 @@ import msgspec
 
 from evently.kit.errors import Refusal
 from evently.kit.shapes import number, text
-from evently.waitingroom.pacing import Paces
+from evently.waitingroom.pacing import Paces, Wait
 
 OPENS_MINUTES_MAX: Final = 1_440  # before the sale: nobody waits for longer than a day
 PER_MINUTE_MAX: Final = 60_000  # a thousand people a second: more than a sale can serve
 SOURCE_CHARACTERS_MAX: Final = 300
 VALUE_CHARACTERS_MAX: Final = 300
-# Of one room. The order takes 16 bytes of memory for each entry, in each process that answers polls
+# Of one room. The order takes 24 bytes of memory for each entry, in each process that answers polls
 ENTRIES_MAX: Final = 1_000_000
 
 RoomStage: TypeAlias = Literal["upcoming", "open", "drawing", "admitting"]
@@ -110,7 +110,7 @@ class Place(msgspec.Struct, frozen=True):
 
     `entered`: the order is not drawn. `passed`: the turn came, and was not used in time. `ahead`: how many
     people are admitted before. `turn_at`: when the turn comes at the pace of now; None: nobody is admitted
-    now.
+    now. `wait`: how long it is likely to take, of who waits while people are admitted.
     """
 
     state: PlaceState
@@ -118,3 +118,4 @@ class Place(msgspec.Struct, frozen=True):
     ahead: int | None = None
     turn_at: datetime | None = None
     admission: Admission | None = None
+    wait: Wait | None = None

@@ -6,6 +6,7 @@ process computes the same turn of a position, without any state that they share 
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -70,6 +71,30 @@ class Paces:
         if index < 0:
             return self.paces[0].from_at
         return self.paces[index].turn_of(position)
+
+
+class Wait(NamedTuple):
+    """How long a person is likely to wait, in seconds; `latest`: None where everything may be sold before."""
+
+    soonest: int
+    latest: int | None
+
+
+def likely_wait(seconds: float, ahead: int, left: int, pace: int, per_minute: int) -> Wait:
+    """Return how long a person waits who would wait so many seconds at the pace of now.
+
+    At the soonest, the pace becomes what it may be, and nobody who is before buys; at the latest, the pace
+    stays, and each of them takes a ticket. As the tickets become fewer, so do the people that are admitted in
+    a minute.
+    """
+    assert pace > 0, "nobody is admitted now"
+    soonest = seconds * pace / max(pace, min(per_minute, left))
+    if ahead >= left:
+        return Wait(math.floor(soonest), None)
+    evenly = min(ahead, max(0, left - pace))  # people who are admitted before the tickets slow it down
+    slowly = math.log((left - evenly) / (left - ahead))
+    latest = max(seconds, 60 * (evenly / pace + slowly))
+    return Wait(math.floor(soonest), math.ceil(latest))
 
 
 def wanted_pace(now: datetime, last: Pace, per_minute: int, left: int, *, overloaded: bool) -> int | None:

@@ -8,6 +8,7 @@ the sale has begun closes the list and draws, under the lock of the room, and re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -24,7 +25,7 @@ from evently.sales.outcomes import SalesRefusal
 from evently.waitingroom import rooms
 from evently.waitingroom.drawing import DrawnList
 from evently.waitingroom.nouns import Admission, Entry, Place, WaitingRoom, WaitingRoomRefusal
-from evently.waitingroom.pacing import KEPT, wanted_pace
+from evently.waitingroom.pacing import KEPT, Wait, likely_wait, wanted_pace
 from evently.waitingroom.rooms import Claim
 from evently.waitingroom.tokens import TokenSigner
 
@@ -33,11 +34,17 @@ ROOM_SECONDS: Final = 0.25
 _ROOMS_MAX: Final = 1_000  # rooms that people poll at the same time
 # An order never changes. Another one takes its place in memory before it is as old as this
 _ORDER_SECONDS: Final = 86_400.0
-_ORDERS_BYTES_MAX: Final = 128 * 1024 * 1024  # eight of the largest ones
+_ORDERS_BYTES_MAX: Final = 192 * 1024 * 1024  # eight of the largest ones
 _ORDERS_MAX: Final = 1_000
 _ADMITTED_MAX: Final = 100_000  # of the last ten minutes: at the fastest pace, some of them are read again
 # Commands that wait for the engine: a tenth of a second of its work. Nobody is admitted to wait there
 QUEUED_MAX: Final = 500
+POLLS_PER_SECOND: Final = 5_000  # of a room: a quarter of what two cores can answer
+_SOON_SECONDS: Final = 2
+_DRAWING_SECONDS: Final = 10
+_RARELY_SECONDS: Final = 30  # a person wants to see that something happens
+_SECONDS_MAX: Final = 120  # whatever the crowd: the turn is kept for ten minutes
+_SOON: Final = Wait(0, 60)
 
 
 class RoomNow(NamedTuple):
@@ -49,8 +56,8 @@ class RoomNow(NamedTuple):
 
     @property
     def sold_out(self) -> bool:
-        """Whether nothing is left. More may be released: the waitlist gets it first."""
-        return self.left == 0
+        """Whether the sale has begun and nothing is left. The waitlist gets first what is released."""
+        return self.left == 0 and self.room.closed_at is not None
 
 
 class WaitingRooms:
@@ -63,8 +70,9 @@ class WaitingRooms:
         self._signer = TokenSigner(secret)
         self._rooms: Memory[UUID, WaitingRoom | None] = Memory(ROOM_SECONDS, _ROOMS_MAX)
         self._orders: Memory[tuple[UUID, bytes], DrawnList] = Memory(
-            _ORDER_SECONDS, _ORDERS_MAX, bytes_max=_ORDERS_BYTES_MAX, size_of=lambda order: len(order.ranks)
+            _ORDER_SECONDS, _ORDERS_MAX, bytes_max=_ORDERS_BYTES_MAX, size_of=lambda order: order.size
         )
+        self._found: dict[UUID, RoomNow] = {}  # what was found last: many polls find the same
         self._admitted: Memory[UUID, datetime] = Memory(KEPT.total_seconds(), _ADMITTED_MAX)
         self._entering = Together(self._enter_all)
         self._admitting = Together(self._admit_all)
@@ -75,13 +83,19 @@ class WaitingRooms:
 
     async def get_room(self, event_id: UUID) -> RoomNow:
         """Return the waiting room of a published event. Refuses `event-not-found` and `no-waiting-room`."""
-        glance = await self._engine.get_glance(event_id)
+        glance = self._engine.find_glance(event_id) or await self._engine.get_glance(event_id)
+        room = self._rooms.find(event_id) or await self.find_room(event_id)
+        found = self._found.get(event_id)
+        if found is not None and found.room is room and found.glance is glance:
+            return found
         if glance.state == "closed":
             raise Refused(SalesRefusal.EVENT_NOT_FOUND)
-        room = await self.find_room(event_id)
         if room is None:
             raise Refused(WaitingRoomRefusal.NO_WAITING_ROOM)
-        return RoomNow(room, glance, count_left(glance))
+        if len(self._found) >= _ROOMS_MAX:
+            self._found.clear()
+        self._found[event_id] = found = RoomNow(room, glance, count_left(glance, self._clock()))
+        return found
 
     def forget_room(self, event_id: UUID) -> None:
         """Forget a waiting room: it has changed."""
@@ -89,10 +103,15 @@ class WaitingRooms:
 
     async def enter(self, event_id: UUID, person_id: UUID) -> Entry:
         """Return the entry of a person: the one that there is, or a new one."""
-        now = await self.get_room(event_id)
+        self.refuse_after_end(await self.get_room(event_id))
+        return await self._entering.add((event_id, person_id))
+
+    def refuse_after_end(self, now: RoomNow) -> None:
+        """Refuse `event-cancelled` and `sale-ended`: there is nothing to wait for."""
         if now.glance.state == "cancelled":
             raise Refused(SalesRefusal.EVENT_CANCELLED)
-        return await self._entering.add((event_id, person_id))
+        if self._clock() >= now.glance.off_sale_at:
+            raise Refused(SalesRefusal.SALE_ENDED, "off_sale_at", off_sale_at=now.glance.off_sale_at)
 
     def sign_place(self, entry: Entry) -> str:
         """Return the token of a place."""
@@ -110,21 +129,31 @@ class WaitingRooms:
         return token is not None and self._signer.admits(token, event_id, person_id, self._clock())
 
     async def find_place(self, entry: Entry, now: RoomNow) -> Place:
-        """Return where a person stands. Whose turn has come is admitted."""
+        """Return where a person stands. Whose turn has come is admitted.
+
+        Refuses `place-not-valid`, and after the end `event-cancelled` and `sale-ended`.
+        """
+        self.refuse_after_end(now)
         room = now.room
         if room.drawn_at is None:
             return Place("entered")
-        position = self._position_of(await self._order_of(room), room, entry)
+        order = self._orders.find((room.event_id, room.seed_hash)) or await self._order_of(room)
+        position = self._position_of(order, room, entry)
         if position is None:
             raise Refused(WaitingRoomRefusal.PLACE_NOT_VALID)  # of a room that was there before this one
         at, turn_at = self._clock(), rooms.turn_of(room, entry, position)
         admitted_at = self._admitted.find(entry.entry_id)
         if turn_at is None or at < turn_at:
-            ahead = max(0, position - 1 - room.paces.now.admitted_at(at))
-            return Place("waiting", position, ahead, turn_at)
+            pace = room.paces.now
+            ahead = max(0, position - 1 - pace.admitted_at(at))
+            wait = None
+            if turn_at is not None and pace.per_minute:
+                seconds = (turn_at - at).total_seconds()
+                wait = likely_wait(seconds, ahead, now.left, pace.per_minute, room.per_minute)
+            return Place("waiting", position, ahead, turn_at, wait=wait)
         if admitted_at is None:
             if self._engine.queued() > QUEUED_MAX and at < turn_at + KEPT / 2:
-                return Place("waiting", position, 0, turn_at)
+                return Place("waiting", position, 0, turn_at, wait=_SOON)
             # Who has got an admission is not refused by the time of the turn: the row knows
             admitted_at = await self._admitting.add((entry.event_id, Claim(entry, position, turn_at + KEPT)))
         if admitted_at is None or at >= admitted_at + KEPT:
@@ -148,7 +177,7 @@ class WaitingRooms:
 
     async def _adapt(self, room: WaitingRoom) -> bool:
         """Change the pace to what is left, and to what the engine can do; returns whether it has changed."""
-        left = count_left(await self._engine.get_glance(room.event_id))
+        left = count_left(await self._engine.get_glance(room.event_id), self._clock())
         now, last = self._clock(), room.paces.now
         overloaded = self._engine.queued() > QUEUED_MAX
         wanted = wanted_pace(now, last, room.per_minute, left, overloaded=overloaded)
@@ -199,6 +228,36 @@ class WaitingRooms:
         return [admitted.get(each.entry.entry_id) for _, each in asked]
 
 
-def count_left(glance: Glance) -> int:
-    """Return how many tickets can be booked. Ticket types that share a pool are counted once each."""
-    return sum(max(0, units) for units in glance.available.values())
+def count_left(glance: Glance, now: datetime) -> int:
+    """Return how many tickets can be booked now: no add-ons, and none of ticket types outside their window.
+
+    Ticket types that share a pool are counted once each.
+    """
+    return sum(
+        max(0, glance.available[terms.ticket_type_id])
+        for terms in glance.types
+        if not terms.needed_ids
+        and (terms.on_sale_at is None or terms.on_sale_at <= now)
+        and (terms.off_sale_at is None or now < terms.off_sale_at)
+    )
+
+
+def poll_after(place: Place, now: RoomNow, entry_id: UUID, at: datetime) -> int:
+    """Return after how many seconds to ask again: the nearer the turn, the sooner.
+
+    However many people there are, all of them together ask about `POLLS_PER_SECOND` times in a second: who
+    waits for the draw hears of it a little later than others, and the turn is kept.
+    """
+    room = now.room
+    everybody = math.ceil(room.entries / POLLS_PER_SECOND)  # seconds in which each asks once
+    rarely = min(max(_RARELY_SECONDS, everybody), _SECONDS_MAX)
+    if place.state == "entered":
+        seconds = (room.draws_at - at).total_seconds()
+        if seconds < 0:  # the public value is awaited
+            return min(max(_DRAWING_SECONDS, everybody), _SECONDS_MAX)
+        spread = int.from_bytes(entry_id.bytes[:2]) / 0x10000 * everybody
+        return min(max(1, math.ceil(seconds + spread)), rarely)
+    if place.state == "waiting" and place.turn_at is not None:
+        seconds = (place.turn_at - at).total_seconds()
+        return int(min(max(_SOON_SECONDS, seconds / 4), rarely))
+    return rarely

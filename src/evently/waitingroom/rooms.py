@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -229,7 +230,8 @@ async def enter_room(
     room = await get_room(tx, event_id, clock())
     now = clock()
     if now < room.opens_at:
-        raise Refused(WaitingRoomRefusal.NOT_OPEN, "opens_at", opens_at=room.opens_at)
+        seconds = math.ceil((room.opens_at - now).total_seconds())
+        raise Refused(WaitingRoomRefusal.NOT_OPEN, "opens_at", opens_at=room.opens_at, retry_after=seconds)
     if room.closed_at is None and now >= room.draws_at:
         room = await _close_and_draw(tx, room, now)
     found = [

@@ -6,6 +6,7 @@ from evently.rehearsal.buying import AcknowledgedBooking, ClientJournal, Request
 from evently.rehearsal.driver import NO_ANSWER, Reply
 
 GET, POST = b"GET / HTTP/1.1", b"POST / HTTP/1.1"
+ROOM = b"/v1/events/evt_01m7y4ef72ev2sxmcnxfse27zp/waiting-room/"
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,9 @@ GET, POST = b"GET / HTTP/1.1", b"POST / HTTP/1.1"
         (POST, Reply(500, (), b"{}"), RequestOutcome.FAILED),
         (POST, Reply(302, (), b""), RequestOutcome.FAILED),
         (POST, NO_ANSWER, RequestOutcome.LOST),
+        (b"POST " + ROOM + b"entries HTTP/1.1", Reply(201, (), b"{}"), RequestOutcome.ENTERED),
+        (b"GET " + ROOM + b"place HTTP/1.1", Reply(200, (), b"{}"), RequestOutcome.POLLED),
+        (b"GET " + ROOM + b"place HTTP/1.1", Reply(409, (), b"{}"), RequestOutcome.REFUSED),
     ],
 )
 def test_what_an_answer_means(request_bytes: bytes, answer: Reply, outcome: RequestOutcome) -> None:

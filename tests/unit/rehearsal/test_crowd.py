@@ -4,8 +4,16 @@ from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from evently.rehearsal.crowd import EAGER_SHARE, SPREADS_MAX, CrowdOptions, make_crowd
+from evently.rehearsal.crowd import (
+    EAGER_SHARE,
+    EARLY_SHARE,
+    SPREADS_MAX,
+    CrowdOptions,
+    call_early,
+    make_crowd,
+)
 
 
 def test_the_same_seed_brings_the_same_crowd() -> None:
@@ -38,3 +46,19 @@ def test_every_habit_occurs() -> None:
     for habit in ("reads_event", "disconnects", "clicks_twice", "takes_fewer"):
         assert {getattr(buyer, habit) for buyer in crowd} == {True, False}, habit
     assert any(buyer.cancels_after is not None for buyer in crowd)
+
+
+def test_before_a_waiting_room_most_of_the_same_buyers_come_early() -> None:
+    crowd = make_crowd(CrowdOptions(5_000, 3))
+    called = call_early(crowd, 10.0, 3)
+    assert called == call_early(crowd, 10.0, 3)
+    arrivals = [buyer.arrives_at for buyer in called]
+    assert arrivals == sorted(arrivals)
+    assert arrivals[0] >= -10.0
+    early = sum(at < 0 for at in arrivals) / len(called)
+    assert EARLY_SHARE - 0.05 < early < EARLY_SHARE + 0.05
+    assert {buyer.tabs > 1 for buyer in called} == {buyer.poll_times > 1 for buyer in called} == {True, False}
+    ours = ("arrives_at", "tabs", "poll_times")
+    for before, after in zip(crowd, sorted(called, key=lambda buyer: buyer.number), strict=True):
+        same = {name: getattr(before, name) for name in ours}
+        assert replace(after, **same) == before

@@ -10,7 +10,15 @@ from evently.audit import Finding
 from evently.rehearsal.buying import RequestOutcome
 from evently.rehearsal.live import last_second, spark
 from evently.rehearsal.recording import Recording
-from evently.rehearsal.report import BINS, RehearsalResult, bin_seconds, render, timeline
+from evently.rehearsal.report import (
+    BINS,
+    RehearsalResult,
+    RoomResult,
+    bin_seconds,
+    compare_sales,
+    render,
+    timeline,
+)
 
 
 def recording() -> Recording:
@@ -160,3 +168,39 @@ def test_sparks() -> None:
     assert spark([0, 1, 8]) == " ▁█"
     assert spark([0, 0]) == "  "
     assert spark([]) == ""
+
+
+def test_with_and_without_the_waiting_room() -> None:
+    polled = Recording()
+    for number in range(90):
+        polled.add(3.0 + number / 100, 0.002, RequestOutcome.POLLED)
+        polled.add(number / 10, 0.010, RequestOutcome.BOOKED)
+    room = RoomResult(
+        per_minute=600,
+        opens_after_seconds=10,
+        entered=490,
+        late=80,
+        many_tabs=7,
+        tabs=560,
+        admitted=110,
+        out_of_order=0,
+        told_sold_out=[5.0, 9.25],
+        before=Recording(),
+    )
+    without = outcome(quickest_bookings=50, bookings=50)
+    both = outcome(recording=polled, quickest_bookings=9, bookings=90, room=room, without=without)
+    rows = {name: (one, other) for name, one, other in compare_sales(both)}
+    assert rows["… to poll the waiting room"] == ("0", "90")
+    assert rows["… to book"] == ("101", "10")
+    assert rows["Longest wait for the answer to a booking"] == ("500 ms", "10 ms")
+    assert rows["Bookings of the first tenth of the buyers to come"] == ("50 (100%)", "9 (10%)")
+    assert rows["Told while they waited that nothing is left"] == (
+        "–",
+        "2, 5.0 to 9.2 s after the opening",
+    )
+    text = " ".join(" ".join(outline(render(both)).text).split())
+    assert "With and without the waiting room" in text
+    assert "490, of whom 80 came after the draw" in text
+    assert compare_sales(outcome()) == []
+    unclean = outcome(audits={"a": [Finding("I3", "lost", 1, [])]})
+    assert not outcome(room=room, without=unclean).is_clean()

@@ -11,7 +11,7 @@ import msgspec
 
 from evently import waitingroom
 from evently.kit.complaints import Complaints
-from evently.kit.errors import FieldError, Invalid
+from evently.kit.errors import FieldError, Invalid, Refused
 from evently.kit.ids import NO_ID, EventId, find_uuid, show_id
 from evently.kit.shapes import text
 from evently.sales.outcomes import SalesRefusal
@@ -25,9 +25,10 @@ from evently.waitingroom import (
     RoomStage,
     WaitingRoomRefusal,
     WaitingRoomTerms,
+    poll_after,
 )
 from evently.web.api.catalogue.answers import send
-from evently.web.edge.auth import PUBLIC, SIGNED_IN, organizer, policy
+from evently.web.edge.auth import PUBLIC, SIGNED_IN, address_key, organizer, policy
 from evently.web.edge.conditional import NO_STORE, etag_of, require_if_match
 from evently.web.edge.context import Response
 from evently.web.edge.memory import Kept, kept
@@ -48,9 +49,6 @@ _TAG: Final = "Waiting room"
 _ORGANIZERS: Final = "Organizer: waiting room"
 _PAGE: Final = 10_000  # entries of the draw in one answer: 400 KB
 _DRAWN_SECONDS: Final = 60.0  # what was drawn never changes
-_SOON_SECONDS: Final = 2
-_LATER_SECONDS: Final = 30
-_BEFORE_SECONDS: Final = 10
 _ENTRY: Final = "5f0c1e0a9d7b4c2e8a6f3b1d2c4e6f80"
 _SIGNED: Final = "QQGNjuO8dheyqIzJdXzP7uYBjY7jvHYXsqiMyXV8z-4BnY7jvH"
 _HASH: Final = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -107,13 +105,18 @@ class PlaceView(msgspec.Struct, frozen=True):
     `state`: entered (the order is not drawn yet); waiting; admitted; passed (the turn came, and was not used
     within ten minutes, or the ten minutes to book are over: enter again for a new place). `position`: in the
     order, from 1. `ahead`: how many people are admitted before. `turn_at`: when the turn comes at the pace of
-    now; null: nobody is admitted now. Poll again after `poll_after_seconds`.
+    now; null: nobody is admitted now. `wait_from_seconds` and `wait_to_seconds`: how long it is likely to
+    take, if nobody who is before buys, and if each of them takes a ticket; the second is null when everything
+    may be sold before. `sold_out`: nothing is left now, and people join the waitlist. Poll again after
+    `poll_after_seconds`, which `Retry-After` says, too.
     """
 
     state: Annotated[PlaceState, msgspec.Meta(examples=["waiting"])]
     position: Annotated[int | None, msgspec.Meta(examples=[118])]
     ahead: Annotated[int | None, msgspec.Meta(examples=[42])]
     turn_at: Annotated[datetime | None, msgspec.Meta(examples=["2027-03-01T09:00:12Z"])]
+    wait_from_seconds: Annotated[int | None, msgspec.Meta(examples=[4])]
+    wait_to_seconds: Annotated[int | None, msgspec.Meta(examples=[7])]
     admission: Annotated[AdmissionView | None, msgspec.Meta(examples=[None])]
     sold_out: Annotated[bool, msgspec.Meta(examples=[False])]
     poll_after_seconds: Annotated[int, msgspec.Meta(examples=[4])]
@@ -203,7 +206,7 @@ async def put_waiting_room(
         room = await waitingroom.put_room(tx, event_id, data, context.clock(), seen)
     context.waiting_rooms.forget_room(event_id)
     glance = await context.engine.get_glance(event_id)
-    return _answer(request, RoomNow(room, glance, waitingroom.count_left(glance)))
+    return _answer(request, RoomNow(room, glance, waitingroom.count_left(glance, context.clock())))
 
 
 @delete(
@@ -272,6 +275,7 @@ async def put_public_value(
     responses=problems(
         SalesRefusal.EVENT_NOT_FOUND,
         SalesRefusal.EVENT_CANCELLED,
+        SalesRefusal.SALE_ENDED,
         WaitingRoomRefusal.NO_WAITING_ROOM,
         WaitingRoomRefusal.NOT_OPEN,
         WaitingRoomRefusal.FULL,
@@ -283,14 +287,14 @@ async def enter_waiting_room(request: Request, event_id: FromPath[EventId]) -> R
     found = request.context.waiting_rooms
     entry = await found.enter(event_id, request.actor.id)
     now = await found.get_room(event_id)
-    view = _show_place(request, await found.find_place(entry, now), now)
+    view = _show_place(request, entry, await found.find_place(entry, now), now)
     entered = EnteredView(
         **msgspec.structs.asdict(view),
         id=entry.entry_id.hex,
         token=found.sign_place(entry),
         late=entry.late_number is not None,
     )
-    return Response(entered, status_code=201, headers=NO_STORE)
+    return Response(entered, status_code=201, headers=_headers(view))
 
 
 @get(
@@ -304,19 +308,37 @@ async def enter_waiting_room(request: Request, event_id: FromPath[EventId]) -> R
     tags=[_TAG],
     responses=problems(
         SalesRefusal.EVENT_NOT_FOUND,
+        SalesRefusal.EVENT_CANCELLED,
+        SalesRefusal.SALE_ENDED,
         WaitingRoomRefusal.NO_WAITING_ROOM,
         WaitingRoomRefusal.PLACE_NOT_VALID,
     ),
-    **policy(PUBLIC),
+    **policy(PUBLIC, rate="unlimited"),
 )
 async def get_place(
     request: Request, event_id: FromPath[EventId], place_token: _PlaceToken
 ) -> Response[PlaceView]:
     """Return where a person stands."""
     found = request.context.waiting_rooms
-    entry: Entry = found.read_place(place_token, event_id)
+    entry = await _read_place(request, event_id, place_token)
     now = await found.get_room(event_id)
-    return Response(_show_place(request, await found.find_place(entry, now), now), headers=NO_STORE)
+    view = _show_place(request, entry, await found.find_place(entry, now), now)
+    return Response(view, headers=_headers(view))
+
+
+async def _read_place(request: Request, event_id: UUID, token: str) -> Entry:
+    """Return the entry that a token names, and count the poll as its person's.
+
+    Very many people may share an address; what is no token counts as its address's.
+    """
+    limits, exchange = request.context.limits, request.exchange
+    try:
+        entry = request.context.waiting_rooms.read_place(token, event_id)
+    except Refused:
+        await limits.check("reads", address_key(exchange.client), exchange)
+        raise
+    await limits.check("reads", entry.person_id, exchange)
+    return entry
 
 
 @get(
@@ -395,30 +417,23 @@ def _answer(request: Request, now: RoomNow) -> Response[WaitingRoomView]:
     return Response(view, headers={"etag": etag_of(room.version), **NO_STORE})
 
 
-def _show_place(request: Request, place: Place, now: RoomNow) -> PlaceView:
-    admission = place.admission
+def _show_place(request: Request, entry: Entry, place: Place, now: RoomNow) -> PlaceView:
+    admission, wait = place.admission, place.wait
     return PlaceView(
         place.state,
         place.position,
         place.ahead,
         place.turn_at,
+        None if wait is None else wait.soonest,
+        None if wait is None else wait.latest,
         None if admission is None else AdmissionView(admission.token, admission.expires_at),
         now.sold_out,
-        _poll_after(place, now, request.context.clock()),
+        poll_after(place, now, entry.entry_id, request.context.clock()),
     )
 
 
-def _poll_after(place: Place, now: RoomNow, at: datetime) -> int:
-    """Return when to poll again: the nearer the turn, the sooner."""
-    if place.state == "waiting":
-        if place.turn_at is None:
-            return _BEFORE_SECONDS
-        seconds = (place.turn_at - at).total_seconds()
-        return int(min(max(_SOON_SECONDS, seconds / 4), _LATER_SECONDS))
-    if place.state == "entered":
-        seconds = (now.room.draws_at - at).total_seconds()
-        return int(min(max(_SOON_SECONDS, seconds / 4), _LATER_SECONDS))
-    return _LATER_SECONDS
+def _headers(view: PlaceView) -> dict[str, str]:
+    return {**NO_STORE, "retry-after": str(view.poll_after_seconds)}
 
 
 routes: Final = [

@@ -18,7 +18,7 @@ from evently.web.services import Request
 
 _PLACE: Final = "evently-place"
 _ADMISSION: Final = "evently-admission"
-_PLACE_SECONDS: Final = 86_400
+_PLACE_SECONDS: Final = 3 * 86_400  # a waiting room opens a day before the sale, at most
 
 
 def is_admitted_here(request: Request, event_id: UUID) -> bool:

@@ -251,6 +251,7 @@ async def _show(
         no=None if refused is None else _no(refused, page, choice),
         key=new_key() if signed_in and chosen else None,
         signed_in=signed_in,
+        admitted=signed_in and is_admitted_here(request, event_id),
         mail=request.context.mail.on,
         passkey=None if signed_in else passkey_offer(request),
         next_address=(next_address := f"{_address(event_id)}/book?{choice.query()}"),

@@ -40,6 +40,7 @@ from evently.web.edge.context import Response
 from evently.web.edge.problems import sentence_of
 from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages import words
+from evently.web.pages.admitting import is_admitted_here
 from evently.web.pages.browsing import event_address
 from evently.web.pages.forms import FormError, parse_form
 from evently.web.pages.poster_picture import HEIGHT, WIDTH, poster_address
@@ -194,13 +195,14 @@ async def _show(
 ) -> Response[bytes] | Response[str] | Response[None]:
     """Return the page, kept for everybody, or read for one reader: with a session or with a promo code."""
     actor = request.actor
+    admitted = actor.kind == "person" and is_admitted_here(request, event_id)
 
     async def read() -> dict[str, Any]:
         found = await read_event(request, event_id)
         if found.event.for_members:
             raise Refused(SalesRefusal.EVENT_NOT_FOUND)
         _check_slug(found, slug)
-        return _values(found, request)
+        return _values(found, request) | {"admitted": admitted}
 
     chosen = "tty_" in request.scope["query_string"].decode("latin-1")
     try:
@@ -208,7 +210,7 @@ async def _show(
             return await render_kept(request, (event_id, slug), "event.html", read)
         if not code and not chosen:
             try:
-                return await render_with_key(request, (event_id, slug), "event.html", read)
+                return await render_with_key(request, (event_id, slug, admitted), "event.html", read)
             except Refused as exc:
                 if exc.refusal is not SalesRefusal.EVENT_NOT_FOUND:
                     raise  # else it may be a draft of the reader's own organizer
@@ -222,6 +224,7 @@ async def _show(
         "code": code,
         "errors": errors,
         "chosen_units": _read_units(request, found) if chosen else {},
+        "admitted": admitted,
     }
     status = 422 if errors else 200
     return render(request, "event.html", status=status, **_values(found, request) | shown)

@@ -15,7 +15,7 @@ from uuid import UUID
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, show_id
 from evently.sales.outcomes import SalesRefusal
-from evently.waitingroom import Entry, Place, RoomNow, RoomStage, WaitingRoomRefusal
+from evently.waitingroom import Entry, Place, RoomNow, RoomStage, Wait, WaitingRoomRefusal, poll_after
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
 from evently.web.edge.problems import PROBLEMS, sentence_of
@@ -28,6 +28,7 @@ from evently.web.services import Request
 
 _SOON_SECONDS: Final = 5
 _LATER_SECONDS: Final = 30
+_MINUTE: Final = 60
 
 
 class PlaceOnPage(NamedTuple):
@@ -38,7 +39,8 @@ class PlaceOnPage(NamedTuple):
     state: str
     position: int | None
     ahead: int | None
-    turn: datetime | None
+    wait: str  # until the turn, in words; empty: nobody is let in now
+    may_sell_out: bool
     late: bool
     until: datetime | None  # of an admission
     refresh_seconds: int
@@ -54,6 +56,7 @@ class RoomOnPage(NamedTuple):
     listed: int | None
     per_minute: int | None
     public_source: str
+    public_value: str | None  # None: not drawn yet
     seed_hash: str
     list_hash: str | None
     sold_out: bool
@@ -76,7 +79,7 @@ async def enter(request: Request, event_id: FromPath[EventId]) -> Response[str] 
     try:
         entry = await request.context.waiting_rooms.enter(event_id, request.actor.id)
     except Refused as exc:
-        if exc.refusal not in (*WaitingRoomRefusal, SalesRefusal.EVENT_CANCELLED):
+        if exc.refusal not in (*WaitingRoomRefusal, SalesRefusal.EVENT_CANCELLED, SalesRefusal.SALE_ENDED):
             raise
         if exc.refusal is WaitingRoomRefusal.NO_WAITING_ROOM:
             raise
@@ -99,6 +102,7 @@ async def show_draw(request: Request, event_id: FromPath[EventId]) -> Response[s
         entry="" if entry is None or entry.late_number else entry.entry_id.hex,
         address=f"/v1/events/{show_id('evt', event_id)}/waiting-room/draw",
         back=f"/events/{show_id('evt', event_id)}/waiting-room",
+        event_id=show_id("evt", event_id),
     )
 
 
@@ -118,7 +122,7 @@ async def _show(request: Request, event_id: UUID, refused: Refused | None = None
     if entry is not None and not room.ended:
         try:
             found = await request.context.waiting_rooms.find_place(entry, now)
-        except Refused:  # of a room that was there before this one
+        except Refused:  # of a room that was there before this one; or it ended at this moment
             found = None
         if found is not None:
             if found.admission is not None:
@@ -161,31 +165,49 @@ def _show_room(page: EventOnPage, now: RoomNow, at: datetime) -> RoomOnPage:
         room.listed,
         room.paces.now.per_minute if room.paces else None,
         room.public_source,
+        room.public_value,
         room.seed_hash.hex(),
         None if room.list_hash is None else room.list_hash.hex(),
         now.sold_out,
-        page.event.state == "cancelled" or page.state == "ended",
+        "cancelled" in (page.event.state, now.glance.state)
+        or page.state == "ended"
+        or at >= now.glance.off_sale_at,
     )
 
 
 def _show_place(request: Request, page: EventOnPage, entry: Entry, place: Place, now: RoomNow) -> PlaceOnPage:
-    zone, at = page.event.place.zone, request.context.clock()
-    seconds = _LATER_SECONDS
-    if place.state == "entered":
-        seconds = _seconds_until(now.room.draws_at, at)
-    elif place.turn_at is not None:
-        seconds = _seconds_until(place.turn_at, at)
+    zone, at, wait = page.event.place.zone, request.context.clock(), place.wait
     return PlaceOnPage(
         entry.entry_id.hex,
         request.context.waiting_rooms.sign_place(entry),
         place.state,
         place.position,
         place.ahead,
-        None if place.turn_at is None else place.turn_at.astimezone(zone),
+        "" if wait is None else say_wait(wait),
+        wait is not None and wait.latest is None,
         entry.late_number is not None,
         None if place.admission is None else place.admission.expires_at.astimezone(zone),
-        seconds,
+        max(_SOON_SECONDS, poll_after(place, now, entry.entry_id, at)),
     )
+
+
+def say_wait(wait: Wait) -> str:
+    """Return how long a person waits, in words. `waiting.js` says it with the same ones."""
+    soonest = wait.soonest // _MINUTE
+    if wait.latest is None:
+        return f"in {_say_minutes(soonest)} at the soonest" if soonest else "soon"
+    if wait.latest <= _MINUTE:
+        return "within a minute"
+    latest = math.ceil(wait.latest / _MINUTE)
+    if soonest == 0:
+        return f"within {latest} minutes"
+    return (
+        f"in about {soonest} to {latest} minutes" if soonest < latest else f"in about {_say_minutes(latest)}"
+    )
+
+
+def _say_minutes(minutes: int) -> str:
+    return "a minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def _until(room: RoomOnPage, at: datetime) -> int:

@@ -1,5 +1,6 @@
-// Computes the draw of a waiting room again, from what is published: the seed against its hash, the list against its
-// hash, and the order from both. Says which position the reader's entry has. docs/waiting-room.md has the same in Python.
+// Computes the draw of a waiting room again, from what is published: the seed against its hash, and against the hash that
+// this browser noted before the draw; the list against its hash; and the order from both. Says which position the
+// reader's entry has. docs/waiting-room.md has the same in Python.
 
 const note = /** @type {HTMLElement | null} */ (document.querySelector("[data-draw]"));
 note?.querySelector("[data-compute]")?.addEventListener("click", (event) => {
@@ -20,7 +21,10 @@ async function compute(note) {
   say("Reading the list …");
   const { draw, entries } = await read(note.dataset.draw ?? "");
   const seed = bytesOf(draw.seed);
-  if ((await hash(seed)) !== draw.seed_hash) return "The seed is not the one that was promised.";
+  const noted = readNote(`evently-seed-${note.dataset.event}`);
+  if ((await hash(seed)) !== draw.seed_hash || (noted ?? draw.seed_hash) !== draw.seed_hash) {
+    return "The seed is not the one that was promised.";
+  }
   const text = new TextEncoder();
   if ((await hash(text.encode([...entries].sort().join("")))) !== draw.list_hash) {
     return "The list is not the one that was closed.";
@@ -33,8 +37,18 @@ async function compute(note) {
   );
   ranks.sort(([one], [other]) => (one < other ? -1 : 1));
   const position = ranks.findIndex(([, entry]) => entry === note.dataset.entry) + 1;
-  const whole = `Everything agrees: the seed, the list of ${entries.length} and its order.`;
+  const before = noted === null ? "" : " (this browser noted its fingerprint before)";
+  const whole = `Everything agrees: the seed${before}, the list of ${entries.length} and its order.`;
   return position === 0 ? whole : `${whole} Your place came out as number ${position}.`;
+}
+
+/** Returns what `waiting.js` noted before the draw. @param {string} name */
+function readNote(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
 }
 
 /** Reads the pages of the draw. @param {string} address */

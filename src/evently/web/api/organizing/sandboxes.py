@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Final
@@ -13,15 +14,17 @@ from uuid import UUID
 
 import msgspec
 
-from evently import accounts, catalogue, organizing
+from evently import accounts, catalogue, organizing, waitingroom
 from evently.accounts.rehearsals import REHEARSAL_BUYERS_MAX
 from evently.catalogue import Event
+from evently.db import Connection
 from evently.kit.ids import EventId, OrganizerId, show_id
 from evently.kit.money import Money
 from evently.organizing.rehearsing import SANDBOX_ELSEWHERE, add_sandbox
 from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Sale
 from evently.sales.terms import CAPACITY_MAX, TicketTypeTerms
+from evently.waitingroom import PER_MINUTE_MAX, WaitingRoomTerms
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
@@ -30,16 +33,28 @@ from evently.web.services import Request, Services
 
 _TOKENS_AT_ONCE: Final = 200  # then other requests are served: after 4 ms
 _PLACES: Final = 1_000  # of a fresh event, by default
+_OPENS_SECONDS_MAX: Final = 600  # of a sale with a waiting room: the tokens of its buyers must last
 
 Buyers = Annotated[int, msgspec.Meta(ge=1, le=REHEARSAL_BUYERS_MAX, examples=[5_000])]
 Places = Annotated[int, msgspec.Meta(ge=1, le=CAPACITY_MAX, examples=[1_000])]
 
 
+class RehearsedRoom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A waiting room before the sale, which begins after so many seconds. The room is open until then."""
+
+    opens_after_seconds: Annotated[int, msgspec.Meta(ge=1, le=_OPENS_SECONDS_MAX, examples=[10])]
+    per_minute: Annotated[int, msgspec.Meta(ge=1, le=PER_MINUTE_MAX, examples=[600])] = 600
+
+
 class SandboxBody(msgspec.Struct, forbid_unknown_fields=True):
-    """How many buyers, and how many places the sandbox event has: by default as many as the event."""
+    """How many buyers, and how many places the sandbox event has: by default as many as the event.
+
+    Without `waiting_room` it is on sale at once.
+    """
 
     buyers: Buyers
     places: Places | None = None
+    waiting_room: RehearsedRoom | None = None
 
 
 class FreshSandboxBody(SandboxBody, forbid_unknown_fields=True):
@@ -73,7 +88,7 @@ class SandboxView(msgspec.Struct, frozen=True):
     The tokens cannot be refreshed: a rehearsal is over before they expire.
 
     `hold_seconds`: how long a booking is held for its payment online; null: paid at the door. `seat_ids`:
-    all seats, row by row.
+    all seats, row by row. `opens_in_seconds`: when its sale begins, from this answer; null: at once.
     """
 
     event_id: str
@@ -84,6 +99,7 @@ class SandboxView(msgspec.Struct, frozen=True):
     tokens_expire_at: datetime
     hold_seconds: int | None
     seat_ids: list[str]
+    opens_in_seconds: Annotated[float | None, msgspec.Meta(examples=[None])]
 
 
 @post(
@@ -106,7 +122,10 @@ async def make_sandbox(
     context, now = request.context, request.context.clock()
     async with context.database.transaction() as tx:
         buyers = await accounts.rehearsals.add_rehearsal_buyers(tx, data.buyers, now)
-        event, sale = await organizing.copy_for_rehearsal(tx, event_id, data.places, now)
+        event, sale = await organizing.copy_for_rehearsal(
+            tx, event_id, data.places, now, opens_in=_opens_in(data.waiting_room)
+        )
+        await _put_waiting_room(tx, event.event_id, data.waiting_room, now)
         await add_sandbox(tx, event.event_id, buyers, now + SANDBOX_ELSEWHERE)
         if context.checkout.gateway is None:
             organizing.refuse_online_payment(sale)
@@ -142,11 +161,27 @@ async def make_fresh_sandbox(
             now,
             seated=data.seated,
             hold_seconds=data.hold_seconds,
+            opens_in=_opens_in(data.waiting_room),
         )
+        await _put_waiting_room(tx, event.event_id, data.waiting_room, now)
         await add_sandbox(tx, event.event_id, buyers, now + SANDBOX_ELSEWHERE)
         if context.checkout.gateway is None:
             organizing.refuse_online_payment(sale)
     return await _answer(context, event, sale, buyers, now)
+
+
+def _opens_in(room: RehearsedRoom | None) -> timedelta:
+    return timedelta() if room is None else timedelta(seconds=room.opens_after_seconds)
+
+
+async def _put_waiting_room(
+    tx: Connection, event_id: UUID, room: RehearsedRoom | None, now: datetime
+) -> None:
+    """Put a waiting room, which is open from now on, before the sale of a sandbox event."""
+    if room is None:
+        return
+    terms = WaitingRoomTerms(math.ceil(room.opens_after_seconds / 60), room.per_minute)
+    await waitingroom.put_room(tx, event_id, terms, now)
 
 
 async def _answer(
@@ -171,6 +206,7 @@ async def _answer(
         now + timedelta(seconds=tokens.options.access_seconds_max),
         conditions.hold_seconds if conditions.payment == "online" else None,
         [] if sale.hall is None else list(sale.hall.plan.ids),
+        (sale.on_sale_at - context.clock()).total_seconds() if sale.on_sale_at > now else None,
     )
     return Response(
         view,

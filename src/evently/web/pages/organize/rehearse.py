@@ -25,6 +25,7 @@ from evently.organizing.rehearsing import (
     RehearsalReport,
     RehearsalSpec,
     RehearsalState,
+    RehearsedWaitingRoom,
 )
 from evently.sales.outcomes import SalesRefusal
 from evently.sales.reads import Sale, find_sale, places_of
@@ -75,6 +76,8 @@ _ANSWERS: Final = {
     "refused": "refused for another reason",
     "cancelled": "cancelled",
     "read": "page views",
+    "entered": "waiting room entered",
+    "polled": "place in the waiting room asked for",
     "busy": "busy, told to try again",
     "lost": "answer lost by the buyer",
     "failed": "failed",
@@ -230,7 +233,10 @@ async def _page(
 
 
 def _suggested(sale: Sale, buyers_max: int) -> dict[str, str]:
-    """Return what the form says before anybody has typed: more buyers than places, within the limit."""
+    """Return what the form says before anybody has typed: more buyers than places, within the limit.
+
+    The copy of a sale that has a waiting room has one, too.
+    """
     wanted = max(_BUYERS, 2 * places_of(sale).capacity)
     return {
         "buyers": str(min(wanted, buyers_max)),
@@ -238,6 +244,7 @@ def _suggested(sale: Sale, buyers_max: int) -> dict[str, str]:
         "payments": "yes",
         "abandon_percent": "5",
         "seats": "best",
+        "waiting_room": "yes" if sale.has_waiting_room else "",
     }
 
 
@@ -251,6 +258,7 @@ def _read_spec(typed: Typed, buyers_max: int) -> RehearsalSpec | None:
         "abandon_percent": typed.number("abandon_percent") or 0,
         "payments": form.text("payments") == "yes",
         "seats": form.text("seats") or "best",
+        "waiting_room": form.text("waiting_room") == "yes",
     }
     if given["buyers"] is None:
         typed.wrong("buyers", "Enter how many buyers come.")
@@ -300,6 +308,8 @@ def _plan_in_words(plan: RehearsalSpec) -> str:
         parts.append(f"{plan.places:,} places")
     if plan.seats == "chosen":
         parts.append("who choose their seats")
+    if plan.waiting_room:
+        parts.append("through a waiting room")
     if plan.payments and plan.abandon_percent:
         parts.append(f"{plan.abandon_percent} % never pay")
     return ", ".join(parts)
@@ -356,6 +366,8 @@ def _sentences(rehearsal: Rehearsal) -> list[str]:
     )
     if report.without_tickets:
         said.append(f"{words.count(report.without_tickets, 'buyer')} left without tickets: it was sold out.")
+    if (room := report.waiting_room) is not None:
+        said += _room_sentences(room)
     if report.paid or report.abandoned:
         unpaid = words.count(report.abandoned, "hold was", "holds were")
         said.append(
@@ -366,6 +378,23 @@ def _sentences(rehearsal: Rehearsal) -> list[str]:
         said.append(f"{words.count(report.cancelled, 'booking was', 'bookings were')} cancelled again.")
     if report.gave_up:
         said.append(f"{words.count(report.gave_up, 'buyer')} gave up after errors of the server.")
+    return said
+
+
+def _room_sentences(room: RehearsedWaitingRoom) -> list[str]:
+    """Return what happened in the waiting room, in sentences."""
+    people, tabs = words.count(room.entered, "person", "people"), words.count(room.tabs, "tab")
+    entered = f"{people} entered the waiting room, in {tabs}; {room.late:,} of them came after the draw."
+    admitted = (
+        f"{room.admitted:,} were let in, in the order that was drawn, at most {room.per_minute:,} a minute."
+    )
+    said = [f"{entered} {admitted}"]
+    if room.told_first_seconds is not None and room.told_last_seconds is not None:
+        told = words.count(room.told_sold_out, "person was", "people were")
+        first, last = _seconds(room.told_first_seconds), _seconds(room.told_last_seconds)
+        said.append(
+            f"{told} told while they waited that nothing is left, {first} to {last} after the opening."
+        )
     return said
 
 

@@ -10,7 +10,7 @@ from evently import waitingroom
 from evently.catalogue import Seen
 from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.kit.ids import EventId
-from evently.sales.reads import find_sale
+from evently.sales.reads import find_sale, public_types
 from evently.waitingroom import VALUE_CHARACTERS_MAX, WaitingRoomTerms
 from evently.web.edge.auth import policy
 from evently.web.edge.context import Response
@@ -172,6 +172,7 @@ async def _page(
         opens=None if room is None else room.opens_at.astimezone(zone),
         draws=sale.on_sale_at.astimezone(zone),
         through=room.paces.now.admitted_at(now) if room is not None and room.paces else 0,
+        unlimited=[terms.name for terms in public_types(sale) if terms.per_buyer_max is None],
         filled=shown,
         stored=stored,
         stale=stale,
