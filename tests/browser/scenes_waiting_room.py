@@ -49,7 +49,7 @@ async def sell_out(office: BoxOffice, event_id: UUID, capacity: int) -> None:
 
 
 async def miss_turns(office: BoxOffice, event_id: UUID) -> None:
-    """Let all turns have come a while ago: nobody was there."""
+    """Move all turns to an hour ago: nobody was there."""
     async with office.context.database.transaction() as tx:
         await tx.execute(
             "UPDATE waiting_room_paces SET from_at = from_at - interval '1 hour' WHERE event_id = $1",

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, Route, expect
 from evently import organizing
 from evently.kit.ids import find_id, new_id, show_id
 from evently.waitingroom import Wait
-from evently.web.pages.waiting_room import say_wait
+from evently.web.pages.waiting_room import wait_in_words
 from tests.browser.scenes_waiting_room import put_before_sale
 from tests.browser.test_buying import DESKTOP, NARROWEST, PHONE, faults_of, opened, sign_in
 from tests.support.box_office import BoxOffice
@@ -96,7 +96,7 @@ async def test_the_page_says_what_the_polls_say(office: BoxOffice, server: Servi
                 }
             ]
             await expect(page.locator("[data-ahead]")).to_have_text(str(ahead), timeout=60_000)
-            said = f"Your turn comes {say_wait(Wait(soonest, latest))}."
+            said = f"Your turn comes {wait_in_words(Wait(soonest, latest))}."
             await expect(page.locator("[data-wait]")).to_have_text(said)
             await expect(page.locator("[data-may-sell-out]")).to_be_visible(visible=latest is None)
         before = "person is" if ahead == 1 else "people are"

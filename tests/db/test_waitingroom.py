@@ -32,7 +32,7 @@ from evently.waitingroom import (
     WaitingRoomRefusal,
     WaitingRooms,
     WaitingRoomTerms,
-    poll_after,
+    next_poll,
     put_room,
 )
 from tests.support.catalogue import sale_terms
@@ -431,11 +431,11 @@ async def test_people_are_told_how_long_and_when_to_ask_again(desk: SalesDesk) -
     room.move(hours=1)
     entries = [await room.enter() for _ in range(30)]
     now = await room.rooms.get_room(room.event.event_id)
-    asks = [poll_after(await room.place(entry), now, entry.entry_id, desk.clock()) for entry in entries]
+    asks = [next_poll(await room.place(entry), now, entry.entry_id, desk.clock()) for entry in entries]
     assert set(asks) == {30}
     room.move(minutes=59, seconds=50)
     now = await room.rooms.get_room(room.event.event_id)
-    asks = [poll_after(await room.place(entry), now, entry.entry_id, desk.clock()) for entry in entries]
+    asks = [next_poll(await room.place(entry), now, entry.entry_id, desk.clock()) for entry in entries]
     assert set(asks) <= {10, 11}, "when the sale begins, and not all at once"
     room.move(seconds=10)
     places = sorted(await room.places(entries), key=lambda place: place.position or 0)
@@ -443,7 +443,7 @@ async def test_people_are_told_how_long_and_when_to_ask_again(desk: SalesDesk) -
     assert places[19].wait == Wait(120, 199)
     assert places[20].wait == Wait(126, None), "everything may be sold before"
     now = await room.rooms.get_room(room.event.event_id)
-    asks = [poll_after(place, now, entries[0].entry_id, desk.clock()) for place in places]
+    asks = [next_poll(place, now, entries[0].entry_id, desk.clock()) for place in places]
     assert asks == sorted(asks)
     assert (asks[0], asks[-1]) == (2, 30)
 

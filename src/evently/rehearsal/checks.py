@@ -1,7 +1,7 @@
 """Compares the client journal with the bookings that the server has after a rehearsal, read over HTTP.
 
 compare(journal, records, ticketing)   the findings; every count must be 0
-compare_room(journal, draw, ...)       those of a waiting room, whose order is computed here again
+check_room(journal, draw, ...)       those of a waiting room, whose order is computed here again
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 
 from evently.audit import Finding
 from evently.rehearsal.buying import AcknowledgedBooking, BookingShown, ClientJournal, Ticketing, Unsettled
-from evently.rehearsal.waiting import PlaceTold, RoomJournal
+from evently.rehearsal.waiting import PlaceNoted, RoomJournal
 
 _LIVE: Final = ("held", "confirmed")
 EXAMPLES_MAX: Final = 3  # shown for each finding
@@ -113,7 +113,7 @@ def compare(journal: ClientJournal, records: ServerRecords, ticketing: Ticketing
     ]
 
 
-def compare_room(
+def check_room(
     journal: RoomJournal, draw: DrawShown, records: ServerRecords, ticketing: Ticketing
 ) -> list[Finding]:
     """Return the findings about what the buyers were told in the waiting room."""
@@ -152,7 +152,7 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _drawn(draw: DrawShown, places: Iterable[PlaceTold]) -> list[str]:
+def _drawn(draw: DrawShown, places: Iterable[PlaceNoted]) -> list[str]:
     positions = positions_of(draw)
     if positions is None:
         return ["the seed or the list is not the one that was promised"]
@@ -164,7 +164,7 @@ def _drawn(draw: DrawShown, places: Iterable[PlaceTold]) -> list[str]:
     ]
 
 
-def _out_of_order(places: Iterable[PlaceTold]) -> list[str]:
+def _out_of_order(places: Iterable[PlaceNoted]) -> list[str]:
     """Compare turns with positions. The turn of who came late is not before the coming."""
     turns = sorted(
         (told.position, told.turn_at, told.entry)

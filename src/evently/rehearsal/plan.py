@@ -32,11 +32,11 @@ from evently.kit.descriptors import raise_descriptor_limit
 from evently.kit.ids import new_id, show_id
 from evently.rehearsal.api import OrganizerApi
 from evently.rehearsal.buying import RequestOutcome, Rush, Ticketing
-from evently.rehearsal.checks import OUT_OF_ORDER, ServerRecords, compare, compare_room
+from evently.rehearsal.checks import OUT_OF_ORDER, ServerRecords, check_room, compare
 from evently.rehearsal.crowd import EARLY_SHARE, CrowdOptions, call_early, make_crowd
 from evently.rehearsal.driver import HttpClient, Target
 from evently.rehearsal.live import live, show_audits, show_comparison
-from evently.rehearsal.report import RehearsalResult, RoomResult, compare_sales, render
+from evently.rehearsal.report import RehearsalResult, RoomOutcome, contrast, render
 from evently.rehearsal.server import own_database, own_server, scratch_directory
 from evently.rehearsal.waiting import Waiting
 from evently.waitingroom import PER_MINUTE_MAX
@@ -110,7 +110,7 @@ def rehearse(plan: RehearsalPlan, console: Console | None = None) -> bool:
     if outcome.without is not None:
         console.print(show_audits({f"{_BUYERS}, without": outcome.without.audits[_BUYERS]}))
     console.print(show_audits(outcome.audits))
-    if comparison := compare_sales(outcome):
+    if comparison := contrast(outcome):
         console.print(show_comparison(comparison))
     console.print(
         "[bold green]Clean.[/]" if outcome.is_clean() else "[bold red]Not clean.[/]", _summary(outcome)
@@ -211,7 +211,7 @@ async def _rehearse(plan: RehearsalPlan, server: RehearsedServer, console: Conso
         room = None
         if rush.waiting is not None:
             draw = await api.read_draw(ticketing.event_id)
-            about_room = compare_room(rush.waiting.journal, draw, records, ticketing)
+            about_room = check_room(rush.waiting.journal, draw, records, ticketing)
             findings += about_room
             room = _room(plan, rush, rush.waiting, about_room)
     outcome = _outcome(plan, server, prepared.title, began_at, ticketing, rush, records)
@@ -224,10 +224,10 @@ async def _rehearse(plan: RehearsalPlan, server: RehearsedServer, console: Conso
     )
 
 
-def _room(plan: RehearsalPlan, rush: Rush, waiting: Waiting, findings: list[Finding]) -> RoomResult:
+def _room(plan: RehearsalPlan, rush: Rush, waiting: Waiting, findings: list[Finding]) -> RoomOutcome:
     journal = waiting.journal
     places = journal.places.values()
-    return RoomResult(
+    return RoomOutcome(
         per_minute=plan.per_minute,
         opens_after_seconds=plan.opens_after,
         entered=len(places),

@@ -65,7 +65,7 @@ class Recording:
             (start + latency for start, latency in zip(self.starts, self.latencies, strict=True)), default=0.0
         )
 
-    def busiest_second(self, *results: int) -> int:
+    def peak(self, *results: int) -> int:
         """Return how many requests with one of these results, or of all, were sent in the busiest second."""
         wanted = set(results)
         seconds = Counter(

@@ -46,7 +46,7 @@ _NAMES: Final = {
 }
 
 
-class RoomResult(msgspec.Struct, frozen=True):
+class RoomOutcome(msgspec.Struct, frozen=True):
     """What happened in the waiting room. `before`: the requests before the opening."""
 
     per_minute: int
@@ -87,7 +87,7 @@ class RehearsalResult(msgspec.Struct, frozen=True):
     abandoned: int = 0  # holds that were never paid
     settings: dict[str, str] = {}
     quickest_bookings: int = 0  # of the first tenth of the buyers to come
-    room: RoomResult | None = None
+    room: RoomOutcome | None = None
     without: RehearsalResult | None = None
 
     def is_clean(self) -> bool:
@@ -118,7 +118,7 @@ def render(outcome: RehearsalResult) -> str:
     latencies = outcome.recording.sorted_latencies(*BOOKING_OUTCOMES)
     return template.render(
         outcome=outcome,
-        comparison=compare_sales(outcome),
+        comparison=contrast(outcome),
         clean=outcome.is_clean(),
         style=Markup(charts.STYLE),  # noqa: S704  # our own constant
         charts={name: Markup(svg) for name, svg in _charts(outcome, line).items()},  # noqa: S704  # made by charts.py, which escapes
@@ -130,7 +130,7 @@ def render(outcome: RehearsalResult) -> str:
     )
 
 
-def compare_sales(outcome: RehearsalResult) -> list[tuple[str, str, str]]:
+def contrast(outcome: RehearsalResult) -> list[tuple[str, str, str]]:
     """Return a table: what is compared, without and with the waiting room; empty if there was none."""
     room, without = outcome.room, outcome.without
     if room is None or without is None:
@@ -167,7 +167,7 @@ def compare_sales(outcome: RehearsalResult) -> list[tuple[str, str, str]]:
 
 
 def _busiest(sale: RehearsalResult, results: tuple[RequestOutcome, ...] = ()) -> str:
-    return f"{sale.recording.busiest_second(*results):,}"
+    return f"{sale.recording.peak(*results):,}"
 
 
 def _count(sale: RehearsalResult, results: tuple[RequestOutcome, ...]) -> str:

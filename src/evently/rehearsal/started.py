@@ -52,8 +52,8 @@ from evently.rehearsal.checks import (
     PoolShown,
     ProofShown,
     ServerRecords,
+    check_room,
     compare,
-    compare_room,
 )
 from evently.rehearsal.crowd import SPREADS_MAX, CrowdOptions, call_early, make_crowd
 from evently.rehearsal.driver import HttpClient, Target, request_for
@@ -160,7 +160,7 @@ class _Started:
         room = None
         if rush.waiting is not None:
             draw = await self._read_draw()
-            told += compare_room(rush.waiting.journal, draw, records, ticketing)
+            told += check_room(rush.waiting.journal, draw, records, ticketing)
             room = _waiting_room(rush.waiting.journal, _per_minute(self._plan))
         findings = [*_shown("buyers", told), *_shown("database", found)]
         report = _report(title, rush, (ticketing.places, at_once), records, findings)

@@ -46,7 +46,7 @@ class PlaceShown(msgspec.Struct, frozen=True):
     late: bool = False
 
 
-class PlaceTold(msgspec.Struct):
+class PlaceNoted(msgspec.Struct):
     """What a buyer was told of the place. `turn_at`: of a buyer who was admitted."""
 
     entry: str
@@ -61,17 +61,17 @@ class PlaceTold(msgspec.Struct):
 class RoomJournal(msgspec.Struct):
     """Everything that the server told the buyers in the waiting room."""
 
-    places: dict[int, PlaceTold] = msgspec.field(default_factory=dict)  # by the number of the buyer
+    places: dict[int, PlaceNoted] = msgspec.field(default_factory=dict)  # by the number of the buyer
     contradictions: list[str] = msgspec.field(default_factory=list)  # two places, or a place that moved
     sold_out: dict[int, float] = msgspec.field(default_factory=dict)  # seconds after the opening, by buyer
     tabs: int = 0
     many_tabs: int = 0  # accounts with several
 
-    def note(self, buyer: Buyer, shown: PlaceShown) -> PlaceTold:
+    def note(self, buyer: Buyer, shown: PlaceShown) -> PlaceNoted:
         """Note an answer; two places of one buyer, and a place that moves, are contradictions."""
         told = self.places.get(buyer.number)
         if told is None or (told.passed and shown.id not in ("", told.entry)):
-            told = self.places[buyer.number] = PlaceTold(shown.id, shown.token, shown.late)
+            told = self.places[buyer.number] = PlaceNoted(shown.id, shown.token, shown.late)
         elif shown.id not in ("", told.entry):
             self.contradictions.append(f"buyer {buyer.number}: {told.entry} and {shown.id}")
         if shown.state == "passed":

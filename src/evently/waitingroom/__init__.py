@@ -25,7 +25,7 @@ from evently.waitingroom.nouns import (
     WaitingRoomTerms,
 )
 from evently.waitingroom.pacing import KEPT, Wait
-from evently.waitingroom.reading import RoomNow, WaitingRooms, count_left, poll_after
+from evently.waitingroom.reading import RoomNow, WaitingRooms, count_left, next_poll
 from evently.waitingroom.rooms import (
     find_room,
     list_entries,
@@ -58,7 +58,7 @@ __all__ = [
     "find_room",
     "hash_list",
     "list_entries",
-    "poll_after",
+    "next_poll",
     "put_public_value",
     "put_room",
     "rank_of",

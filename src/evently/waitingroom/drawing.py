@@ -65,7 +65,7 @@ class DrawnList:
             self._firsts.byteswap()
 
     @property
-    def size(self) -> int:
+    def memory_bytes(self) -> int:
         """How many bytes it takes."""
         return len(self.ranks) + len(self._firsts) * self._firsts.itemsize
 

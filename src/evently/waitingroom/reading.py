@@ -70,7 +70,7 @@ class WaitingRooms:
         self._signer = TokenSigner(secret)
         self._rooms: Memory[UUID, WaitingRoom | None] = Memory(ROOM_SECONDS, _ROOMS_MAX)
         self._orders: Memory[tuple[UUID, bytes], DrawnList] = Memory(
-            _ORDER_SECONDS, _ORDERS_MAX, bytes_max=_ORDERS_BYTES_MAX, size_of=lambda order: order.size
+            _ORDER_SECONDS, _ORDERS_MAX, bytes_max=_ORDERS_BYTES_MAX, size_of=lambda order: order.memory_bytes
         )
         self._found: dict[UUID, RoomNow] = {}  # what was found last: many polls find the same
         self._admitted: Memory[UUID, datetime] = Memory(KEPT.total_seconds(), _ADMITTED_MAX)
@@ -103,10 +103,10 @@ class WaitingRooms:
 
     async def enter(self, event_id: UUID, person_id: UUID) -> Entry:
         """Return the entry of a person: the one that there is, or a new one."""
-        self.refuse_after_end(await self.get_room(event_id))
+        self.refuse_ended(await self.get_room(event_id))
         return await self._entering.add((event_id, person_id))
 
-    def refuse_after_end(self, now: RoomNow) -> None:
+    def refuse_ended(self, now: RoomNow) -> None:
         """Refuse `event-cancelled` and `sale-ended`: there is nothing to wait for."""
         if now.glance.state == "cancelled":
             raise Refused(SalesRefusal.EVENT_CANCELLED)
@@ -133,7 +133,7 @@ class WaitingRooms:
 
         Refuses `place-not-valid`, and after the end `event-cancelled` and `sale-ended`.
         """
-        self.refuse_after_end(now)
+        self.refuse_ended(now)
         room = now.room
         if room.drawn_at is None:
             return Place("entered")
@@ -242,7 +242,7 @@ def count_left(glance: Glance, now: datetime) -> int:
     )
 
 
-def poll_after(place: Place, now: RoomNow, entry_id: UUID, at: datetime) -> int:
+def next_poll(place: Place, now: RoomNow, entry_id: UUID, at: datetime) -> int:
     """Return after how many seconds to ask again: the nearer the turn, the sooner.
 
     However many people there are, all of them together ask about `POLLS_PER_SECOND` times in a second: who

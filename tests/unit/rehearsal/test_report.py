@@ -13,9 +13,9 @@ from evently.rehearsal.recording import Recording
 from evently.rehearsal.report import (
     BINS,
     RehearsalResult,
-    RoomResult,
+    RoomOutcome,
     bin_seconds,
-    compare_sales,
+    contrast,
     render,
     timeline,
 )
@@ -175,7 +175,7 @@ def test_with_and_without_the_waiting_room() -> None:
     for number in range(90):
         polled.add(3.0 + number / 100, 0.002, RequestOutcome.POLLED)
         polled.add(number / 10, 0.010, RequestOutcome.BOOKED)
-    room = RoomResult(
+    room = RoomOutcome(
         per_minute=600,
         opens_after_seconds=10,
         entered=490,
@@ -189,7 +189,7 @@ def test_with_and_without_the_waiting_room() -> None:
     )
     without = outcome(quickest_bookings=50, bookings=50)
     both = outcome(recording=polled, quickest_bookings=9, bookings=90, room=room, without=without)
-    rows = {name: (one, other) for name, one, other in compare_sales(both)}
+    rows = {name: (one, other) for name, one, other in contrast(both)}
     assert rows["… to poll the waiting room"] == ("0", "90")
     assert rows["… to book"] == ("101", "10")
     assert rows["Longest wait for the answer to a booking"] == ("500 ms", "10 ms")
@@ -201,6 +201,6 @@ def test_with_and_without_the_waiting_room() -> None:
     text = " ".join(" ".join(outline(render(both)).text).split())
     assert "With and without the waiting room" in text
     assert "490, of whom 80 came after the draw" in text
-    assert compare_sales(outcome()) == []
+    assert contrast(outcome()) == []
     unclean = outcome(audits={"a": [Finding("I3", "lost", 1, [])]})
     assert not outcome(room=room, without=unclean).is_clean()

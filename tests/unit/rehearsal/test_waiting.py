@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from evently.rehearsal import waiting
 from evently.rehearsal.buying import BookingShown, MoneyShown, Ticketing
-from evently.rehearsal.checks import DrawShown, PoolShown, ProofShown, ServerRecords, compare_room, is_clean
+from evently.rehearsal.checks import DrawShown, PoolShown, ProofShown, ServerRecords, check_room, is_clean
 from evently.rehearsal.crowd import Buyer, CrowdOptions, make_crowd
 from evently.rehearsal.driver import NO_ANSWER, Reply
-from evently.rehearsal.waiting import PlaceTold, RoomJournal, Waiting
+from evently.rehearsal.waiting import PlaceNoted, RoomJournal, Waiting
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -77,7 +77,7 @@ async def test_a_buyer_waits_and_is_admitted() -> None:
     assert await room.wait(buyer()) == "admitted"
     assert room.headers_of(buyer()) == {"admission-token": "let-me-in"}
     assert server.asked == [("POST", {}), *[("GET", {"place-token": "token-e1"})] * 3]
-    assert room.journal.places[0] == PlaceTold("e1", "token-e1", False, 7, NOON, "let-me-in")
+    assert room.journal.places[0] == PlaceNoted("e1", "token-e1", False, 7, NOON, "let-me-in")
     assert room.journal.contradictions == []
 
 
@@ -126,9 +126,9 @@ async def test_whose_turn_is_sooner() -> None:
     room = Server([entered()]).room()
     crowd = make_crowd(CrowdOptions(4, 1))
     room.journal.places = {
-        0: PlaceTold("a", "", False, 9),
-        1: PlaceTold("b", "", False, 4),
-        2: PlaceTold("c", "", False, 12, NOON, "admission"),
+        0: PlaceNoted("a", "", False, 9),
+        1: PlaceNoted("b", "", False, 4),
+        2: PlaceNoted("c", "", False, 12, NOON, "admission"),
     }
     assert [each.number for each in sorted(crowd, key=room.order_of)] == [2, 1, 0, 3]
 
@@ -146,7 +146,7 @@ Sides = tuple[RoomJournal, DrawShown, ServerRecords]
 def sides() -> Sides:
     """Three people on the list, of whom two were admitted and one booked; a fourth came late."""
     places = {
-        number: PlaceTold(
+        number: PlaceNoted(
             entry,
             "",
             False,
@@ -156,7 +156,7 @@ def sides() -> Sides:
         )
         for number, entry in enumerate(ORDER)
     }
-    places[3] = PlaceTold("late", "", True, 4, NOON)
+    places[3] = PlaceNoted("late", "", True, 4, NOON)
     booking = BookingShown("bkg_1", "per_1", "confirmed", MoneyShown(0, "EUR"), [])
     pool = PoolShown("pol_1", "Hall", 5, 0, 5, 0)
     proof = ProofShown(7, "00", consistent=True, differences=[], stored=[pool])
@@ -185,7 +185,7 @@ def drawn(**changes: Any) -> Callable[[RoomJournal, DrawShown], None]:
 
 def test_an_honest_draw_is_clean() -> None:
     journal, draw, records = sides()
-    assert is_clean(compare_room(journal, draw, records, TICKETING))
+    assert is_clean(check_room(journal, draw, records, TICKETING))
 
 
 @pytest.mark.parametrize(
@@ -206,5 +206,5 @@ def test_an_honest_draw_is_clean() -> None:
 def test_a_lie_is_found(lie: Callable[[RoomJournal, DrawShown], None], code: str) -> None:
     journal, draw, records = sides()
     lie(journal, draw)
-    found = {finding.code for finding in compare_room(journal, draw, records, TICKETING) if finding.count}
+    found = {finding.code for finding in check_room(journal, draw, records, TICKETING) if finding.count}
     assert code in found

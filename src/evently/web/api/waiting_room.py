@@ -25,7 +25,7 @@ from evently.waitingroom import (
     RoomStage,
     WaitingRoomRefusal,
     WaitingRoomTerms,
-    poll_after,
+    next_poll,
 )
 from evently.web.api.catalogue.answers import send
 from evently.web.edge.auth import PUBLIC, SIGNED_IN, address_key, organizer, policy
@@ -428,7 +428,7 @@ def _show_place(request: Request, entry: Entry, place: Place, now: RoomNow) -> P
         None if wait is None else wait.latest,
         None if admission is None else AdmissionView(admission.token, admission.expires_at),
         now.sold_out,
-        poll_after(place, now, entry.entry_id, request.context.clock()),
+        next_poll(place, now, entry.entry_id, request.context.clock()),
     )
 
 

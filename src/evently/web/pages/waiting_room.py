@@ -15,7 +15,7 @@ from uuid import UUID
 from evently.kit.errors import Refused
 from evently.kit.ids import EventId, show_id
 from evently.sales.outcomes import SalesRefusal
-from evently.waitingroom import Entry, Place, RoomNow, RoomStage, Wait, WaitingRoomRefusal, poll_after
+from evently.waitingroom import Entry, Place, RoomNow, RoomStage, Wait, WaitingRoomRefusal, next_poll
 from evently.web.edge.auth import PUBLIC, policy
 from evently.web.edge.context import Response
 from evently.web.edge.problems import PROBLEMS, sentence_of
@@ -183,30 +183,32 @@ def _show_place(request: Request, page: EventOnPage, entry: Entry, place: Place,
         place.state,
         place.position,
         place.ahead,
-        "" if wait is None else say_wait(wait),
+        "" if wait is None else wait_in_words(wait),
         wait is not None and wait.latest is None,
         entry.late_number is not None,
         None if place.admission is None else place.admission.expires_at.astimezone(zone),
-        max(_SOON_SECONDS, poll_after(place, now, entry.entry_id, at)),
+        max(_SOON_SECONDS, next_poll(place, now, entry.entry_id, at)),
     )
 
 
-def say_wait(wait: Wait) -> str:
+def wait_in_words(wait: Wait) -> str:
     """Return how long a person waits, in words. `waiting.js` says it with the same ones."""
     soonest = wait.soonest // _MINUTE
     if wait.latest is None:
-        return f"in {_say_minutes(soonest)} at the soonest" if soonest else "soon"
+        return f"in {_minutes_in_words(soonest)} at the soonest" if soonest else "soon"
     if wait.latest <= _MINUTE:
         return "within a minute"
     latest = math.ceil(wait.latest / _MINUTE)
     if soonest == 0:
         return f"within {latest} minutes"
     return (
-        f"in about {soonest} to {latest} minutes" if soonest < latest else f"in about {_say_minutes(latest)}"
+        f"in about {soonest} to {latest} minutes"
+        if soonest < latest
+        else f"in about {_minutes_in_words(latest)}"
     )
 
 
-def _say_minutes(minutes: int) -> str:
+def _minutes_in_words(minutes: int) -> str:
     return "a minute" if minutes == 1 else f"{minutes} minutes"
 
 

@@ -90,7 +90,7 @@ function noteSeed(card) {
   }
 }
 
-/** The words of `say_wait` in the page. @param {number | null} from @param {number | null} to */
+/** The words of `wait_in_words` in the page. @param {number | null} from @param {number | null} to */
 function sayWait(from, to) {
   if (from === null) return "Nobody is let in at this moment.";
   const soonest = Math.floor(from / 60);
