@@ -262,7 +262,7 @@ async def test_the_order_waits_for_the_public_value(desk: SalesDesk) -> None:
     with pytest.raises(Refused, match="public-value-not-wanted: open"):
         await draw("31")
     room.move(hours=1, minutes=5)
-    assert {place.state for place in await room.places(entries)} == {"entered"}
+    assert {place.state for place in await room.places(entries)} == {"drawing"}
     closed = await waitingroom.find_room(desk.db, event_id, clock())
     assert closed is not None
     assert closed.list_hash is not None

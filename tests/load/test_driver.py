@@ -177,6 +177,23 @@ async def test_a_reply_that_nobody_asked_for_ends_the_connection() -> None:
     assert tiny.connections == 1
 
 
+async def test_nobody_gets_the_connection_of_a_request_that_was_cancelled() -> None:
+    """Its answer is still to come."""
+    async with serving(lambda number, _request: [OK] if number > 1 else []) as (tiny, target):
+        client = HttpClient(target, 1)
+        first = asyncio.create_task(client.exchange(request_for("GET", "/first", target)))
+        async with asyncio.timeout(60):
+            while not tiny.requests:
+                await asyncio.sleep(0.001)
+        second = asyncio.create_task(client.exchange(request_for("GET", "/second", target)))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert (await asyncio.wait_for(second, 60)).body == b"hi"
+        assert first.cancelled()
+        client.close()
+    assert tiny.connections == 2
+
+
 async def test_a_large_body_in_pieces() -> None:
     body = bytes(range(256)) * 20_000
     pieces: list[bytes | None] = [b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body)]

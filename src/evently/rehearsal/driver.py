@@ -358,6 +358,7 @@ async def _ask(connection: HttpConnection, request: bytes, *, disconnect: bool, 
     try:
         return await answered
     except asyncio.CancelledError:
+        connection.closed = True  # nobody else gets it: its answer is still to come
         connection.abort()
         raise
     finally:

@@ -102,15 +102,16 @@ class Admission(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-PlaceState: TypeAlias = Literal["entered", "waiting", "admitted", "passed"]
+PlaceState: TypeAlias = Literal["entered", "drawing", "waiting", "admitted", "passed"]
 
 
 class Place(msgspec.Struct, frozen=True):
     """Where a person stands now.
 
-    `entered`: the order is not drawn. `passed`: the turn came, and was not used in time. `ahead`: how many
-    people are admitted before. `turn_at`: when the turn comes at the pace of now; None: nobody is admitted
-    now. `wait`: how long it is likely to take, of who waits while people are admitted.
+    `entered`: the list is open. `drawing`: it is closed, and the order is not drawn. `passed`: the turn came,
+    and was not used in time. `ahead`: how many people are admitted before. `turn_at`: when the turn comes at
+    the pace of now; None: nobody is admitted now. `wait`: how long it is likely to take, of who waits while
+    people are admitted.
     """
 
     state: PlaceState

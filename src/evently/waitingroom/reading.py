@@ -136,7 +136,7 @@ class WaitingRooms:
         self.refuse_ended(now)
         room = now.room
         if room.drawn_at is None:
-            return Place("entered")
+            return Place("entered" if room.closed_at is None else "drawing")
         order = self._orders.find((room.event_id, room.seed_hash)) or await self._order_of(room)
         position = self._position_of(order, room, entry)
         if position is None:
@@ -251,10 +251,10 @@ def next_poll(place: Place, now: RoomNow, entry_id: UUID, at: datetime) -> int:
     room = now.room
     everybody = math.ceil(room.entries / POLLS_PER_SECOND)  # seconds in which each asks once
     rarely = min(max(_RARELY_SECONDS, everybody), _SECONDS_MAX)
+    if place.state == "drawing":  # the public value is awaited
+        return min(max(_DRAWING_SECONDS, everybody), _SECONDS_MAX)
     if place.state == "entered":
         seconds = (room.draws_at - at).total_seconds()
-        if seconds < 0:  # the public value is awaited
-            return min(max(_DRAWING_SECONDS, everybody), _SECONDS_MAX)
         spread = int.from_bytes(entry_id.bytes[:2]) / 0x10000 * everybody
         return min(max(1, math.ceil(seconds + spread)), rarely)
     if place.state == "waiting" and place.turn_at is not None:

@@ -102,13 +102,14 @@ class AdmissionView(msgspec.Struct, frozen=True):
 class PlaceView(msgspec.Struct, frozen=True):
     """A place in the waiting room.
 
-    `state`: entered (the order is not drawn yet); waiting; admitted; passed (the turn came, and was not used
-    within ten minutes, or the ten minutes to book are over: enter again for a new place). `position`: in the
-    order, from 1. `ahead`: how many people are admitted before. `turn_at`: when the turn comes at the pace of
-    now; null: nobody is admitted now. `wait_from_seconds` and `wait_to_seconds`: how long it is likely to
-    take, if nobody who is before buys, and if each of them takes a ticket; the second is null when everything
-    may be sold before. `sold_out`: nothing is left now, and people join the waitlist. Poll again after
-    `poll_after_seconds`, which `Retry-After` says, too.
+    `state`: entered (the list is open); drawing (it is closed, and the public value is awaited); waiting;
+    admitted; passed (the turn came, and was not used within ten minutes, or the ten minutes to book are over:
+    enter again for a new place). `position`: in the order, from 1. `ahead`: how many people are admitted
+    before. `turn_at`: when the turn comes at the pace of now; null: nobody is admitted now.
+    `wait_from_seconds` and `wait_to_seconds`: how long it is likely to take, if nobody who is before buys,
+    and if each of them takes a ticket; the second is null when everything may be sold before. `sold_out`:
+    nothing is left now, and people join the waitlist. Poll again after `poll_after_seconds`, which
+    `Retry-After` says, too.
     """
 
     state: Annotated[PlaceState, msgspec.Meta(examples=["waiting"])]
