@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SOURCE = "drand quicknet, round 14520000: its randomness in hexadecimal"
 VALUE = "b2dd2a8a4c1a0d2f6f9d4f0e9c5e7a31f6a54b0ac7d9a1b8b7fbd9a2f5c7e0d1"
 PER_BOOKING = 10
+AHEAD = timedelta(seconds=12)  # until the sale: enough to enter on a busy machine
 
 
 async def put_before_sale(
@@ -87,21 +88,21 @@ async def _before(gallery: Gallery, office: BoxOffice, url: str) -> Event:
 async def _in_line(gallery: Gallery, office: BoxOffice, url: str) -> None:
     """Photograph what people see who are in line, and whose turn it is."""
     page, rooms = gallery.page, office.context.waiting_rooms
-    drawing = await put_before_sale(office, timedelta(seconds=4), public_source=SOURCE)
+    drawing = await put_before_sale(office, AHEAD, public_source=SOURCE)
     await _enter_and_wait(gallery, url, drawing, "The order is being drawn")
     await gallery.visit("room-drawing", _address(drawing))
-    slow = await put_before_sale(office, timedelta(seconds=4), per_minute=1)
+    slow = await put_before_sale(office, AHEAD, per_minute=1)
     for _ in range(40):
         await rooms.enter(slow.event_id, new_id())
     await _enter_and_wait(gallery, url, slow, "You are number")
     await gallery.visit("room-number", _address(slow), narrow=True)
     await _without_script(gallery, url, "room-number-without-script", _address(slow))
-    few = await put_before_sale(office, timedelta(seconds=4), per_minute=1, capacity=20)
+    few = await put_before_sale(office, AHEAD, per_minute=1, capacity=5)
     for _ in range(40):
         await rooms.enter(few.event_id, new_id())
     await _enter_and_wait(gallery, url, few, "You are number")
     await gallery.visit("room-may-sell-out", _address(few))
-    quick = await put_before_sale(office, timedelta(seconds=4), per_minute=6_000)
+    quick = await put_before_sale(office, AHEAD, per_minute=6_000)
     for _ in range(12):
         await rooms.enter(quick.event_id, new_id())
     await _enter_and_wait(gallery, url, quick, "It is your turn")
@@ -115,14 +116,14 @@ async def _in_line(gallery: Gallery, office: BoxOffice, url: str) -> None:
 async def _at_the_end(gallery: Gallery, office: BoxOffice, url: str) -> None:
     """Photograph what people see who come late, missed their turn, or wait for nothing."""
     page, rooms = gallery.page, office.context.waiting_rooms
-    gone = await put_before_sale(office, timedelta(seconds=4), per_minute=1, capacity=20)
+    gone = await put_before_sale(office, AHEAD, per_minute=1, capacity=20)
     for _ in range(3):
         await rooms.enter(gone.event_id, new_id())
     await _enter_and_wait(gallery, url, gone, "You are number")
     await sell_out(office, gone.event_id, 20)
     await page.get_by_text("Nothing is left right now").wait_for()  # the page hears of it by itself
     await gallery.visit("room-sold-out", _address(gone), narrow=True)
-    missed = await put_before_sale(office, timedelta(seconds=4), per_minute=1)
+    missed = await put_before_sale(office, AHEAD, per_minute=1)
     for _ in range(9):
         await rooms.enter(missed.event_id, new_id())
     await _enter_and_wait(gallery, url, missed, "You are number")
@@ -148,7 +149,7 @@ async def _at_the_desk(gallery: Gallery, office: BoxOffice, url: str, soon: Even
     )
     await gallery.visit("room-desk-none", f"{address_of(bare)}/waiting-room")
     await gallery.visit("room-desk-open", f"{address_of(soon)}/waiting-room", narrow=True)
-    drawing = await put_before_sale(office, timedelta(seconds=4), public_source=SOURCE)
+    drawing = await put_before_sale(office, AHEAD, public_source=SOURCE)
     for _ in range(17):
         await office.context.waiting_rooms.enter(drawing.event_id, new_id())
     await page.goto(f"{url}{address_of(drawing)}/waiting-room")
