@@ -121,7 +121,8 @@ async def _at_the_end(gallery: Gallery, office: BoxOffice, url: str) -> None:
         await rooms.enter(gone.event_id, new_id())
     await _enter_and_wait(gallery, url, gone, "You are number")
     await sell_out(office, gone.event_id, 20)
-    await page.get_by_text("Nothing is left right now").wait_for()  # the page hears of it by itself
+    # The page hears of it by itself, when it asks the next time
+    await page.get_by_text("Nothing is left right now").wait_for(timeout=90_000)
     await gallery.visit("room-sold-out", _address(gone), narrow=True)
     missed = await put_before_sale(office, AHEAD, per_minute=1)
     for _ in range(9):
