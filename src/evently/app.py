@@ -13,7 +13,7 @@ import gc
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,7 @@ from evently.config import Config, read_config
 from evently.db import CheckedClock, Database, Probe
 from evently.kit.clock import utc_now
 from evently.kit.descriptors import raise_descriptor_limit
+from evently.kit.errors import Trouble
 from evently.kit.ids import new_id
 from evently.kit.locked_directory import keep_directory
 from evently.kit.logs import configure_logs, is_pretty
@@ -154,6 +155,10 @@ async def running(config: Config) -> AsyncIterator[Services]:
         probe = await stack.enter_async_context(
             Probe.open(config.database_options(), clock, database.commits)
         )
+        with suppress(
+            Trouble
+        ):  # before anything is done by a wrong clock; a database that is away says nothing
+            await probe.compare()
         context = await build(config, database, probe)
         stack.push_async_callback(context.limits.close)
         stack.callback(context.printer.press.close)
@@ -189,7 +194,7 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
     clock = probe.clock
     secret = config.secret_bytes() or await read_secret(database, utc_now())
     options = config.web_options(pretty_logs=is_pretty(config.log_options(), sys.stderr))
-    accounts = Accounts(database, utc_now, TokenOptions(secret), site=config.site())
+    accounts = Accounts(database, clock, TokenOptions(secret), site=config.site(), reading_clock=utc_now)
     gateways = open_gateways(config.payment_options(), database, clock)
     engine_options = config.engine_options()
     if config.gateway is not None:

@@ -18,7 +18,7 @@ from evently.kit.clock import utc_now
 from evently.kit.ids import find_id, new_id, show_id
 from evently.kit.money import Money
 from evently.organizing import NewTicketType, SaleTerms, rehearsing
-from evently.reactions.rehearsing import LEASE, REAL_TICKETS_MAX, is_calm, remove_next_sandbox
+from evently.reactions.rehearsing import REAL_TICKETS_MAX, is_calm, remove_next_sandbox
 from evently.sales.terms import Conditions, Fees
 from tests.support.box_office import SECRET, BoxOffice, open_box_office, problem_of
 from tests.support.desk import open_desk
@@ -295,7 +295,7 @@ async def test_one_runs_at_a_time(office: BoxOffice) -> None:
     event, manager = await office.open_event(capacity=50), await office.as_member("manager")
     database = office.context.database
     async with database.transaction() as tx:
-        assert await take_lease(tx, "rehearsals", new_id(), utc_now() + timedelta(days=1), LEASE)
+        assert await take_lease(tx, "rehearsals", new_id(), utc_now(), timedelta(days=1))
     where = await start(office, event, manager, buyers=20)
     stopped = (await office.client.post(f"{where}/stop", headers=manager)).json()
     assert (stopped["state"], stopped["reason"]) == ("stopped", "asked")

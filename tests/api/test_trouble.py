@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import time
@@ -207,12 +208,13 @@ async def test_a_process_with_a_wrong_clock_sells_nothing_until_it_is_right(
 ) -> None:
     async with open_box_office(database_url) as office:
         event, buyer, clock = await office.open_event(), office.as_buyer(), Wrong()
+        ticket_type = await office.ticket_type(event)
         office.context.probe.clock.unchecked = clock
         clock.ahead = ahead
         engine = office.context.engine
         for lane in engine._lanes:
             lane._drop()  # as a lost connection: the next one compares
-        refused = await office.book(event, buyer)
+        refused = await office.book(event, buyer, ticket_type=ticket_type)
         assert problem_of(refused, 503) == "wrong-clock"
         assert refused.headers["retry-after"] == "5"
         ready = await readiness(office)
@@ -232,6 +234,29 @@ async def test_a_process_with_a_wrong_clock_sells_nothing_until_it_is_right(
         clock.ahead = timedelta()
         await until_ready(office)
         assert (await office.book(event, buyer)).status_code == 201
+
+
+@pytest.mark.parametrize("ahead", [timedelta(seconds=90), timedelta(seconds=-90)])
+async def test_a_clock_that_is_set_while_it_sells_is_noticed_before_anything_is_written(
+    database_url: str, ahead: timedelta
+) -> None:
+    """Neither a new connection nor the next comparison is needed; both would come too late."""
+    async with open_box_office(database_url) as office:
+        event, clock = await office.open_event(), Wrong()
+        office.context.probe.clock.unchecked = clock
+        assert (await office.book(event, office.as_buyer())).status_code == 201
+        rows = "SELECT count(*) FROM journal"
+        before = await office.context.database.fetch_value(rows)
+        ticket_type = await office.ticket_type(event)
+        clock.ahead = ahead
+        refused = await office.book(event, office.as_buyer(), ticket_type=ticket_type)
+        assert problem_of(refused, 503) == "wrong-clock"
+        (seconds,) = re.findall(r"wrong by ([0-9.]+) seconds", refused.json()["detail"])
+        assert float(seconds) == pytest.approx(90, abs=2)
+        assert await office.context.database.fetch_value(rows) == before
+        clock.ahead = timedelta()
+        await until_ready(office)
+        assert (await office.book(event, office.as_buyer())).status_code == 201
 
 
 async def test_a_clock_that_is_nearly_right_sells(database_url: str) -> None:

@@ -49,6 +49,14 @@ async def test_one_that_is_given_back_is_free_at_once(db: Database) -> None:
     assert await taken(db, YOU)
 
 
+async def test_one_that_a_wrong_clock_took_holds_nobody_up(db: Database) -> None:
+    """A process takes it with a clock that is a year ahead; whether that process lives does not matter."""
+    assert await taken(db, ME, 365 * 86_400)
+    assert await taken(db, YOU)
+    assert not await taken(db, ME, 1), "its clock is right again"
+    assert not await taken(db, new_id(), -9), "a clock that is somewhat behind is no reason"
+
+
 async def test_two_names_are_two_leases(db: Database) -> None:
     assert await taken(db, ME)
     async with db.transaction() as tx:

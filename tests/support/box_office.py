@@ -166,8 +166,9 @@ class BoxOffice:
     async def book(
         self, event: Event, headers: dict[str, str], quantity: int = 1, **more: str
     ) -> httpx2.Response:
-        """Book the first ticket type; `key=` sends an Idempotency-Key."""
-        body = {"lines": [{"ticket_type_id": await self.ticket_type(event), "quantity": quantity}]}
+        """Book the first ticket type, or `ticket_type=`; `key=` sends an Idempotency-Key."""
+        type_id = more.get("ticket_type") or await self.ticket_type(event)
+        body = {"lines": [{"ticket_type_id": type_id, "quantity": quantity}]}
         sent = headers | ({"Idempotency-Key": more["key"]} if "key" in more else {})
         return await self.client.post(
             f"/v1/events/{show_id('evt', event.event_id)}/bookings", json=body, headers=sent

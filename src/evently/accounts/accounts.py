@@ -70,7 +70,11 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Accounts:
-    """The accounts of an installation in one process. Call `start` before use and `stop` at the end."""
+    """The accounts of an installation in one process. Call `start` before use and `stop` at the end.
+
+    `clock` is that of everything that is stored or issued; it may raise `Trouble`. `reading_clock` decides
+    whether a token has expired, and never raises: people who are logged in read on.
+    """
 
     def __init__(
         self,
@@ -79,14 +83,17 @@ class Accounts:
         tokens: TokenOptions,
         hashing: HashingOptions | None = None,
         site: Site | None = None,
+        *,
+        reading_clock: Clock | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
+        self._reading_clock = reading_clock = reading_clock or clock
         self._hasher = Hasher(hashing or HashingOptions())
         self._attempts = Attempts(tokens.secret)
         self._upkeep: list[asyncio.Task[None]] = []
-        self.revocations = Revocations(clock, tokens.access_seconds_max)
-        self.tokens = Tokens(tokens, clock, self.revocations)
+        self.revocations = Revocations(reading_clock, tokens.access_seconds_max)
+        self.tokens = Tokens(tokens, reading_clock, self.revocations, checked_clock=clock)
         self.codes = CodeLogins(database, clock, self.tokens, self._hasher, self._attempts, self.revocations)
         self.passkeys = PasskeyLogins(database, clock, self.tokens, self._attempts, self.revocations, site)
         self.roles = Roles()
@@ -235,7 +242,7 @@ class Accounts:
 
     async def continue_in_browser(self, secret: str) -> Grant | None:
         """Return a new access token for the session of a browser, or None when the session has ended."""
-        opened = await sessions.find_in_browser(self._database, secret, self._clock())
+        opened = await sessions.find_in_browser(self._database, secret, self._reading_clock())
         return None if opened is None else self._grant(opened)
 
     async def refresh(self, refresh_token: str) -> Grant:

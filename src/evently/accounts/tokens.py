@@ -73,11 +73,22 @@ class _Payload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Tokens:
-    """Issues and verifies tokens. `revoked` holds sessions that ended before their tokens expired."""
+    """Issues and verifies tokens. `revoked` holds sessions that ended before their tokens expired.
 
-    def __init__(self, options: TokenOptions, clock: Clock, revoked: Container[UUID]) -> None:
+    `checked_clock` is asked before a token is refused for its time. It raises `Trouble` where the time is not
+    known: a person whose token is good must not be logged out by a machine whose clock is wrong.
+    """
+
+    def __init__(
+        self,
+        options: TokenOptions,
+        clock: Clock,
+        revoked: Container[UUID],
+        checked_clock: Clock | None = None,
+    ) -> None:
         self.options = options
         self._clock = clock
+        self._checked_clock = checked_clock or clock
         self._revoked = revoked
         self._signing_key = derive_key(options.secret, "access tokens")
         self._refreshing_key = derive_key(options.secret, "refresh tokens")
@@ -109,6 +120,7 @@ class Tokens:
             self._remembered[token] = claims
         if claims.expires_at <= self._clock():
             self._remembered.pop(token, None)
+            self._checked_clock()
             raise Refused(AccountsRefusal.TOKEN_EXPIRED)
         if claims.session_id in self._revoked:
             raise Refused(AccountsRefusal.TOKEN_INVALID, "session_ended")
@@ -158,13 +170,14 @@ class Tokens:
         except (jwt.PyJWTError, msgspec.ValidationError, UnicodeEncodeError) as exc:
             raise _invalid() from exc
         person_id, session_id = find_id("per", payload.sub), find_id("ses", payload.sid)
-        latest = self._clock().timestamp() + SKEW_SECONDS_MAX
         if (
             person_id is None
             or session_id is None
-            or payload.iat > latest
             or payload.exp - payload.iat > self.options.access_seconds_max
         ):
+            raise _invalid()
+        if payload.iat > self._clock().timestamp() + SKEW_SECONDS_MAX:
+            self._checked_clock()
             raise _invalid()
         return Claims(person_id, session_id, payload.role, datetime.fromtimestamp(payload.exp, UTC))
 

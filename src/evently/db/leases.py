@@ -25,6 +25,7 @@ async def take_lease(tx: Connection, name: str, holder: UUID, now: datetime, las
         holder=holder,
         now=now,
         expires_at=now + lasts,
+        latest=now + 2 * lasts,  # clocks differ
         idle_max=f"{lasts // timedelta(milliseconds=1)}ms",
     )
     return await tx.fetchval(*query) is True

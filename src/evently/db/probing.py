@@ -6,9 +6,10 @@ A probe has a connection of its own, so that a busy pool is not taken for an una
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -48,18 +49,32 @@ class CheckedClock:
     """The clock of this process. It raises `WrongClock` while it differs from the database's.
 
     Commands and facts carry its time: one process with a wrong clock would spoil the journals of its events.
+    Between two comparisons, a clock that is set is found out by one that cannot be set (`monotonic`).
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.unchecked = clock
         self.seconds_off = 0.0
         self._right = True
+        self._monotonic = monotonic
+        self._compared: tuple[datetime, float] | None = None  # what both clocks said then
 
     def __call__(self) -> datetime:
         """Return the present time."""
+        now = self.unchecked()
+        if self._right and self._compared is not None:
+            then, ticks = self._compared
+            moved = (now - then).total_seconds() - (self._monotonic() - ticks)
+            if abs(moved) > CLOCK_SECONDS_OFF_MAX:
+                self._note(self.seconds_off + moved, right=False)
+                self._compared = None
         if not self._right:
             raise WrongClock("off", seconds_off=f"{abs(self.seconds_off):.1f}")
-        return self.unchecked()
+        return now
+
+    def by_database(self) -> datetime:
+        """Return the present time of the database, as far as it is known: for what is only shown."""
+        return self.unchecked() - timedelta(seconds=self.seconds_off)
 
     @property
     def is_right(self) -> bool:
@@ -71,10 +86,14 @@ class CheckedClock:
         before = self.unchecked()
         theirs: datetime = await connection.fetchval(*sql.read_clock())
         after = self.unchecked()
+        self._compared = after, self._monotonic()
         allowed = max(0.0, (after - before).total_seconds()) / 2
-        self.seconds_off = off = (before - theirs).total_seconds() + (after - before).total_seconds() / 2
+        off = (before - theirs).total_seconds() + (after - before).total_seconds() / 2
+        self._note(off, right=abs(off) - allowed <= CLOCK_SECONDS_OFF_MAX)
+
+    def _note(self, off: float, *, right: bool) -> None:
+        self.seconds_off = off
         _seconds_off.set(abs(off))
-        right = abs(off) - allowed <= CLOCK_SECONDS_OFF_MAX
         if right != self._right:
             say = _log.info if right else _log.error
             say(

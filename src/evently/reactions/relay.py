@@ -16,7 +16,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -55,6 +55,7 @@ STUCK: Final = timedelta(seconds=30)
 LATE: Final = timedelta(seconds=5)
 LOOK_BACK: Final = timedelta(seconds=10)
 LOOK_BACK_SHARE: Final = 50
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 _log: Final = structlog.get_logger(__name__)
 _delivered = Counter("evently_relay_rows", "Journal rows delivered.")
@@ -76,9 +77,9 @@ class Relay:
         self._clock = clock
         self._effects = effects
         self._holder = new_id()
-        self._leads_until = clock()
+        self._leads_until = _NEVER
         self._since: datetime | None = None  # older rows are delivered, as far as this process knows
-        self._look_back_at = clock()  # when to read all undelivered rows again
+        self._look_back_at = _NEVER  # when to read all undelivered rows again
         self._stuck: dict[UUID, datetime] = {}  # events that are set aside, each until an instant
 
     @property

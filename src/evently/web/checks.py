@@ -122,7 +122,7 @@ async def run_checks(context: Services) -> Health:
     except Trouble as exc:
         return Health("fail", __version__, {"database": HealthCheck("fail", output=sentence_of(exc))})
     clock = context.probe.clock
-    lag = 0.0 if measured.oldest is None else max(0.0, (clock.unchecked() - measured.oldest).total_seconds())
+    lag = _seconds_since(context, measured.oldest)
     # In a thread: it reads a file of each worker
     without_room = await asyncio.to_thread(_workers_without_room, context.options.metrics_directory)
     checks = {
@@ -146,7 +146,7 @@ async def run_checks(context: Services) -> Health:
         "mail": _check_mail(context, measured.mail_due),
         "push": _check_push(context, measured.push_due),
         "webhooks": _check_webhooks(context, measured.webhooks),
-        "backups": _check_backups(measured.log_copies, clock.unchecked()),
+        "backups": _check_backups(measured.log_copies, clock.by_database()),
     }
     return Health(_worst(checks), __version__, checks)
 
@@ -242,13 +242,18 @@ def _check_gateway(named: str | None, used: str | None) -> HealthCheck:
     return HealthCheck("warn", used or "none", output=_KEPT_GATEWAY if used else _NO_GATEWAY)
 
 
+def _seconds_since(context: Services, due: datetime | None) -> float:
+    """Return how long something has waited, by the database's clock: ours may be wrong."""
+    return 0.0 if due is None else max(0.0, (context.probe.clock.by_database() - due).total_seconds())
+
+
 def _check_mail(context: Services, due: datetime | None) -> HealthCheck:
     """Return how long the oldest e-mail has been due; warn when nothing is sent, or when it is long."""
     if not context.mail.on:
         return HealthCheck("warn", "none", output=_NO_MAIL)
     if context.mail.shows_mailbox:  # what is due stays due, and is shown
         return HealthCheck("pass", "none", output=_SHOWN_MAIL)
-    late = 0.0 if due is None else max(0.0, (context.clock() - due).total_seconds())
+    late = _seconds_since(context, due)
     if late > MAIL_SECONDS_MAX:
         return HealthCheck("warn", round(late, 3), "s", _LATE_MAIL)
     return HealthCheck("pass", round(late, 3), "s")
@@ -258,7 +263,7 @@ def _check_push(context: Services, due: datetime | None) -> HealthCheck:
     """Return how long the oldest push has been due. An installation without web push is whole."""
     if not context.push.on:
         return HealthCheck("pass", "none", output=_NO_PUSH)
-    late = 0.0 if due is None else max(0.0, (context.clock() - due).total_seconds())
+    late = _seconds_since(context, due)
     if late > PUSH_SECONDS_MAX:
         return HealthCheck("warn", round(late, 3), "s", _LATE_PUSH)
     return HealthCheck("pass", round(late, 3), "s")
@@ -267,7 +272,7 @@ def _check_push(context: Services, due: datetime | None) -> HealthCheck:
 def _check_webhooks(context: Services, counts: WebhookCounts) -> HealthCheck:
     """Return how long the oldest message has been due that could be sent: not to programs that are down."""
     due = counts.due_since
-    late = 0.0 if due is None else max(0.0, (context.clock() - due).total_seconds())
+    late = _seconds_since(context, due)
     if late > WEBHOOK_SECONDS_MAX:
         return HealthCheck("warn", round(late, 3), "s", _LATE_WEBHOOKS)
     said = "" if counts.webhooks else "None is registered."
@@ -368,7 +373,7 @@ def _long(seconds: float) -> str:
 
 
 async def _describe_jobs(context: Services) -> HealthSentence:
-    now = context.clock()
+    now = context.probe.clock.by_database()
     counts = await jobs.count_jobs(context.database, now)
     late = 0.0 if counts.due_since is None else (now - counts.due_since).total_seconds()
     waiting = f"{counts.waiting:,} wait or run" if counts.waiting else "None waits"
