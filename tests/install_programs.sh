@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install what some tests drive and Python's packages do not bring: HAProxy and nginx
-# (tests/api/test_proxies.py), PgBouncer and Redis (tests/cluster), Chromium and fonts for the scripts of
-# the world (tests/browser). Needs root and apt-get; without them, or without a network, these tests are skipped,
+# (tests/api/test_proxies.py), PgBouncer, Redis, Patroni and etcd (tests/cluster), Chromium and fonts for the
+# scripts of the world (tests/browser). Needs root and apt-get; without them, or without a network, these tests are skipped,
 # and say so. Debian is kept from starting the servers.
 PATH="$PATH:/usr/sbin"
 missing=""
@@ -9,6 +9,8 @@ command -v haproxy > /dev/null || missing="$missing haproxy"
 command -v nginx > /dev/null || missing="$missing nginx"
 command -v pgbouncer > /dev/null || missing="$missing pgbouncer"
 command -v redis-server > /dev/null || missing="$missing redis-server"
+command -v patroni > /dev/null || missing="$missing patroni"
+command -v etcd > /dev/null || missing="$missing etcd-server"
 command -v chromium > /dev/null || missing="$missing chromium fonts-liberation fonts-noto-core fonts-noto-cjk"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then

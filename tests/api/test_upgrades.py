@@ -19,7 +19,15 @@ from evently.db.migrations import head_revision, migrate
 from evently.kit.ids import show_id
 from tests.support.postgres import ServerAddress, in_database
 from tests.support.serving import serving, until
-from tests.support.versions import BEFORE_REVISION, BUYERS, PASSWORD, restore, unpack_code
+from tests.support.versions import (
+    BEFORE_REVISION,
+    BUYERS,
+    PASSWORD,
+    restore,
+    revision_of,
+    unpack_code,
+    until_settled,
+)
 
 SERVED: Final = {
     "access_log": "false",
@@ -114,13 +122,6 @@ def before_url(
         postgres_admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def revision_of(url: str) -> str:
-    with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    assert row is not None
-    return str(row[0])
-
-
 def holds_expired(url: str) -> int:
     with psycopg.connect(url) as connection:
         row = connection.execute(
@@ -179,7 +180,7 @@ async def test_the_version_before_sells_while_the_database_is_migrated(
             )
             crowd.stop()
             assert crowd.wrong == []
-            _wait_until_settled(before_url)
+            until_settled(before_url)
     assert await findings_of(before_url) == []
     with psycopg.connect(before_url) as connection:
         stored: dict[UUID, str] = dict(
@@ -191,14 +192,3 @@ async def test_the_version_before_sells_while_the_database_is_migrated(
         for booking_id, state in stored.items()
         if show_id("bkg", booking_id) in answered
     }
-
-
-def _wait_until_settled(url: str) -> None:
-    """Wait until the relay has delivered every fact, which the audit of figures needs."""
-
-    def delivered() -> bool:
-        with psycopg.connect(url) as connection:
-            row = connection.execute("SELECT count(*) FROM journal WHERE delivered_at IS NULL").fetchone()
-        return row is not None and row[0] == 0
-
-    until(delivered, "every fact is delivered")

@@ -35,8 +35,11 @@ from tests.support.catalogue import event_terms, make_organizer, make_venue, sal
 SECRET = "a secret of the tests, long enough to sign"
 CAPACITY = 300
 CLIENTS = 40
-START_SECONDS_MAX = 60
-RUN_SECONDS_MAX = 60
+# A machine that does much else at the same time may take ten times as long as an idle one
+RUN_SECONDS_MAX = 300
+STOP_SECONDS_MAX = 120
+
+pytestmark = pytest.mark.timeout(900)
 
 
 class Server:
@@ -74,7 +77,10 @@ def children_of(pid: int) -> list[int]:
 
 
 def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def lives(pid: int) -> bool:
@@ -132,7 +138,7 @@ def serving(directory: Path, workers: int, *options: str) -> Iterator[Server]:
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(30)
+                process.wait(STOP_SECONDS_MAX)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
@@ -214,8 +220,8 @@ async def judge(server: Server, crowd: Crowd) -> None:
     assert {finding.code: finding.count for finding in findings if finding.count} == {}
 
 
-async def run_and_kill(server: Server, kill: list[int | None]) -> Crowd:
-    """Sell out while processes are killed, each of `kill` or, where it is None, the first worker.
+async def run_and_kill(server: Server, killed: list[int | None]) -> Crowd:
+    """Sell out while processes are killed, each of `killed` or, where it is None, the first worker.
 
     Returns when everybody was answered.
     """
@@ -226,11 +232,20 @@ async def run_and_kill(server: Server, kill: list[int | None]) -> Crowd:
     async with asyncio.timeout(RUN_SECONDS_MAX), asyncio.TaskGroup() as group:
         for _ in range(CLIENTS):
             group.create_task(crowd.buy(10))
-        for number, pid in enumerate(kill, start=1):
-            while crowd.answered < number * CAPACITY // (len(kill) + 1):
+        for number, pid in enumerate(killed, start=1):
+            while crowd.answered < number * CAPACITY // (len(killed) + 1):
                 await asyncio.sleep(0.005)
-            os.kill(server.workers()[0] if pid is None else pid, signal.SIGKILL)
+            await kill(server, pid)
     return crowd
+
+
+async def kill(server: Server, pid: int | None) -> None:
+    """Kill a process; None is the first worker, once there is one."""
+    while pid is None:
+        workers = server.workers()
+        pid = workers[0] if workers else None
+        await asyncio.sleep(0.005)
+    os.kill(pid, signal.SIGKILL)
 
 
 async def test_workers_are_killed_while_they_sell(directory: Path) -> None:
@@ -263,7 +278,7 @@ async def test_everything_is_killed_while_it_sells(directory: Path) -> None:
         for client in clients:
             client.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(STOP_SECONDS_MAX):
             while any(lives(pid) for pid in workers):
                 await asyncio.sleep(0.02)
     with serving(directory, workers=1) as server:
@@ -291,7 +306,7 @@ async def test_a_stop_answers_what_is_under_way(directory: Path) -> None:
             while len(crowd.booked) < CAPACITY // 3:
                 await asyncio.sleep(0.005)
         server.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + STOP_SECONDS_MAX
         while server.process.poll() is None and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         assert server.process.returncode == 0

@@ -39,6 +39,8 @@ SETTINGS: Final = {
 }
 CAPACITY: Final = 1_000_000
 LOST: Final = 0
+# What a server says, rightly, on a machine that stands still for seconds
+SLOW: Final = frozenset({"503 busy", "503 commits-wait"})
 _ANSWER_SECONDS_MAX: Final = 40.0  # longer than any server should need, so that its own limit is seen
 _PAUSE_SECONDS: Final = 0.1
 
@@ -82,7 +84,9 @@ class Sold(NamedTuple):
 class Diary:
     """What clients asked several servers for, and what they heard. `servers` may change meanwhile."""
 
-    def __init__(self, servers: Sequence[str], events: Sequence[Sold], clients: int) -> None:
+    def __init__(
+        self, servers: Sequence[str], events: Sequence[Sold], clients: int, pause_seconds: float = 0.0
+    ) -> None:
         self.servers = list(servers)
         self.asked: set[str] = set()
         self.booked: dict[str, str] = {}  # booking -> buyer
@@ -90,13 +94,14 @@ class Diary:
         self.replays = 0
         self._events = events
         self._clients = clients
+        self._pause_seconds = pause_seconds  # of each client after each wish
         self._tokens = Tokens(TokenOptions(SECRET.encode()), utc_now, set())
         self._open: dict[str, HttpClient] = {}
         self._event_turn, self._server_turn = count(), count()
         self._enough = asyncio.Event()
 
     @asynccontextmanager
-    async def writing(self, seconds_max: float = 120.0) -> AsyncIterator[None]:
+    async def writing(self, seconds_max: float = 600.0) -> AsyncIterator[None]:
         """Make the clients book while the block runs; then each finishes its wish."""
         self._enough.clear()
         async with asyncio.timeout(seconds_max), asyncio.TaskGroup() as group:
@@ -107,7 +112,7 @@ class Diary:
             finally:
                 self._enough.set()
 
-    async def until_booked(self, more: int, seconds_max: float = 60.0) -> None:
+    async def until_booked(self, more: int, seconds_max: float = 240.0) -> None:
         """Wait until so many more bookings were acknowledged."""
         wanted = len(self.booked) + more
         async with asyncio.timeout(seconds_max):
@@ -129,9 +134,13 @@ class Diary:
             if each.sent_at >= since and each.server.startswith(server)
         )
 
-    def first_booked_at(self, since: float) -> float:
-        """Return when the first booking was acknowledged after that moment."""
-        return min(each.at for each in self.answers if each.status == 201 and each.at >= since)
+    def first_booked_at(self, since: float, server: str = "") -> float:
+        """Return when the first booking was acknowledged after that moment, by this server or by any."""
+        return min(
+            each.at
+            for each in self.answers
+            if each.status == 201 and each.at >= since and each.server.startswith(server)
+        )
 
     def close(self) -> None:
         for client in self._open.values():
@@ -140,6 +149,7 @@ class Diary:
     async def _book_on(self) -> None:
         while not self._enough.is_set():
             await self._book()
+            await asyncio.sleep(self._pause_seconds)
 
     async def _book(self) -> None:
         buyer_id = new_id()

@@ -20,7 +20,7 @@ from tests.support.proxies import free_port
 
 PGBOUNCER: Final = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
 VALKEY: Final = shutil.which("valkey-server") or shutil.which("redis-server")
-_START_SECONDS_MAX: Final = 20.0
+_START_SECONDS_MAX: Final = 60.0
 _PGBOUNCER: Final = """
 [databases]
 evently = host={host} port={port} user={user} password={password} dbname={name}
@@ -39,28 +39,49 @@ ignore_startup_parameters = jit{more}
 class Started:
     """A running program and the port it listens on. It can be stopped, killed and started again."""
 
-    def __init__(self, command: list[str], port: int, user: str | None = None) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        port: int,
+        user: str | None = None,
+        directory: Path | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.port = port
         self._command = command
-        self._user = user
+        self._directory = directory
+        self._environment = environment
+        self._as_user: dict[str, Any] = {}
+        if user is not None:
+            self._as_user = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
         self._process: subprocess.Popen[bytes] | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as this object
 
     def start(self) -> None:
         """Start the program, and wait until it listens."""
-        as_user: dict[str, Any] = {} if self._user is None else {"user": self._user, "extra_groups": []}
-        self._process = subprocess.Popen(self._command, stdout=self._log, stderr=self._log, **as_user)
+        self._process = subprocess.Popen(
+            self._command,
+            stdout=self._log,
+            stderr=self._log,
+            cwd=self._directory,
+            env=self._environment,
+            **self._as_user,
+        )
         deadline = time.monotonic() + _START_SECONDS_MAX
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
             except OSError as exc:
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    self._log.seek(0)
-                    raise AssertionError(self._log.read().decode()) from exc
+                    raise AssertionError(self.said()) from exc
                 time.sleep(0.02)
             else:
                 return
+
+    def said(self) -> str:
+        """Return what it has printed so far."""
+        self._log.seek(0)
+        return self._log.read().decode()
 
     def send(self, number: int) -> None:
         """Send a signal."""

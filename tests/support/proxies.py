@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 OPERATIONS: Final = Path(__file__).parents[2] / "docs" / "operations.md"
-START_SECONDS_MAX: Final = 20.0
+START_SECONDS_MAX: Final = 60.0
 PORTS: Final = range(20_000, 32_000)  # Linux gives away those from 32,768 on, others those from 49,152 on
 PORTS_TRIED_MAX: Final = 100
+HELD_MAX: Final = 200
 PROGRAMS: Final = {
     name: shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/bin")
     for name in ("haproxy", "nginx")
@@ -61,6 +65,8 @@ http {{
 }}
 """
 _TEMPORARY: Final = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+_LOOPBACK: Final = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+_held: Final[deque[int]] = deque()  # descriptors
 
 
 def haproxy_version() -> tuple[int, int]:
@@ -74,12 +80,13 @@ def haproxy_version() -> tuple[int, int]:
 
 def documented(program: str) -> str:
     """Return the configuration in docs/operations.md, to be served without TLS."""
-    match = re.search(rf"```{program}\n(.*?)```", OPERATIONS.read_text(encoding="utf-8"), re.DOTALL)
+    match = re.search(rf"```{program}\n(.*?) *```", OPERATIONS.read_text(encoding="utf-8"), re.DOTALL)
     assert match is not None
     return (
         re.sub(r" *ssl_certificate.*\n", "", match[1])
         .replace("bind :443 ssl crt /etc/haproxy/tickets.example.pem", "{bind}")
         .replace("listen 443 ssl;", "{bind}")
+        .replace("bind :5000", "{bind}")
         .replace("127.0.0.1:8000", "{target}")
     )
 
@@ -89,7 +96,7 @@ def haproxy(target: int, rules: str = "", *, text: str | None = None, options: s
     """Run HAProxy in front of a port of 127.0.0.1, on both loopback addresses; yield its port."""
     port = free_port()
     values = {
-        "{bind}": f"bind 127.0.0.1:{port}\n    bind [::1]:{port}",
+        "{bind}": f"bind 127.0.0.1:{port}" + (f"\n    bind [::1]:{port}" if has_ipv6() else ""),
         "{target}": f"127.0.0.1:{target}",
         "{rules}": rules,
         "{options}": options,
@@ -108,7 +115,7 @@ def nginx(target: int, rules: str = "", *, text: str | None = None) -> Iterator[
     servers = _filled(
         text or _NGINX.replace("{{", "{").replace("}}", "}"),
         {
-            "{bind}": f"listen 127.0.0.1:{port}; listen [::1]:{port};",
+            "{bind}": f"listen 127.0.0.1:{port};" + (f" listen [::1]:{port};" if has_ipv6() else ""),
             "{target}": f"127.0.0.1:{target}",
             "{rules}": rules,
         },
@@ -125,18 +132,46 @@ def nginx(target: int, rules: str = "", *, text: str | None = None) -> Iterator[
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, neither on 127.0.0.1 nor on ::1.
+    """Return a port that nobody uses, neither on 127.0.0.1 nor on ::1, and that no other test gets.
 
     It is below those that the kernel gives to outgoing connections and to servers that ask for any port: one
     of them would take it before the proxy does.
     """
+    hosts = _LOOPBACK if has_ipv6() else {socket.AF_INET: "127.0.0.1"}
     for _ in range(PORTS_TRIED_MAX):
         port = random.choice(PORTS)  # no secret
-        with socket.socket() as first, socket.socket(socket.AF_INET6) as second, suppress(OSError):
-            first.bind(("127.0.0.1", port))
-            second.bind(("::1", port))
+        with ExitStack() as stack, suppress(OSError):
+            found = [stack.enter_context(socket.socket(family)) for family in hosts]
+            for each, host in zip(found, hosts.values(), strict=True):
+                each.bind((host, port))
+            for each in found:
+                _hold(each)
             return port
     raise AssertionError("no port is free on both loopback addresses")
+
+
+def has_ipv6() -> bool:
+    """Return whether this machine has the loopback address of IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _hold(bound: socket.socket) -> None:
+    """Keep others from choosing a port as well, while the server for which it was chosen may listen on it.
+
+    Linux lets a server listen beside a socket that is bound and does not listen, if both may share the
+    address; servers say so. `free_port` does not say so when it looks.
+    """
+    if sys.platform == "linux":
+        held = bound.dup()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _held.append(held.detach())
+        if len(_held) > HELD_MAX:
+            os.close(_held.popleft())
 
 
 def _filled(text: str, values: dict[str, str]) -> str:
@@ -154,7 +189,10 @@ def _running(command: list[str], port: int) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-            process.wait(START_SECONDS_MAX)
+            try:
+                process.wait(START_SECONDS_MAX)
+            finally:
+                process.kill()
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: object) -> None:

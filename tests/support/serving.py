@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -9,14 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-START_SECONDS_MAX: Final = 60.0
-STOP_SECONDS_MAX: Final = 60.0
+START_SECONDS_MAX: Final = 120.0
+STOP_SECONDS_MAX: Final = 120.0
 _ADDRESS: Final = re.compile(r"answers at (http://\S+)")
 
 
@@ -73,16 +74,20 @@ def environment(**settings: str) -> dict[str, str]:
     } | {f"EVENTLY_{name.upper()}": value for name, value in settings.items()}
 
 
-def evently(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def evently(*arguments: str, source: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end. `source`: as in `serving`."""
     return subprocess.run(
         [sys.executable, "-m", "evently", *arguments],
         check=False,
         capture_output=True,
         text=True,
         timeout=START_SECONDS_MAX,
-        env=environment(**settings),
+        env=environment(**settings) | _python_path(source),
     )
+
+
+def _python_path(source: str) -> dict[str, str]:
+    return {"PYTHONPATH": source} if source else {}
 
 
 @contextmanager
@@ -90,7 +95,7 @@ def serving(*arguments: str, limits: str = "", source: str = "", **settings: str
     """Serve, on a free port unless `--port` is given; `database_url` or `data` names a database.
 
     `limits`: commands of the shell, such as `ulimit -n 600`, that run before.
-    `source`: the directory with the code of another version.
+    `source`: a directory with the code of another version, or with what Python imports first.
     """
     port = () if "--port" in arguments else ("--port", "0")
     command = [sys.executable, "-m", "evently", "serve", *port, *arguments]
@@ -103,7 +108,7 @@ def serving(*arguments: str, limits: str = "", source: str = "", **settings: str
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env=environment(**settings) | ({"PYTHONPATH": source} if source else {}),
+            env=environment(**settings) | _python_path(source),
         ) as process,
     ):
         try:
@@ -118,6 +123,17 @@ def serving(*arguments: str, limits: str = "", source: str = "", **settings: str
                     process.wait(STOP_SECONDS_MAX)
                 except subprocess.TimeoutExpired:
                     process.kill()
+
+
+@asynccontextmanager
+async def serving_meanwhile(*arguments: str, **options: str) -> AsyncIterator[Serving]:
+    """Serve as `serving` does, while the clients of this event loop continue."""
+    running = serving(*arguments, **options)
+    server = await asyncio.to_thread(running.__enter__)
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(running.__exit__, None, None, None)
 
 
 @contextmanager
@@ -157,6 +173,13 @@ def _command_of(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return b""
+
+
+def kill_all(*pids: int) -> None:
+    """Kill processes at once; those that ended with the first of them are not there any more."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def is_alive(pid: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,10 +18,11 @@ from evently.db.embedded.programs import find_programs
 from evently.db.migrations import migrate
 from tests.support.postgres import scratch_directory
 from tests.support.proxies import free_port
-from tests.support.serving import children_of, until
+from tests.support.serving import children_of, kill_all, until
 
-_COPY_SECONDS_MAX: Final = 60
-_PROMOTION_SECONDS_MAX: Final = 60
+_COPY_SECONDS_MAX: Final = 120
+_STREAMS_SECONDS_MAX: Final = 120
+_PROMOTION_SECONDS_MAX: Final = 120
 # As an operator has them, who runs PostgreSQL: nothing of these is set for the embedded one
 _SETTINGS: Final = {
     "client_connection_check_interval": "0",
@@ -71,8 +71,7 @@ class Node:
         """Kill the server and all its processes at once, as a machine dies."""
         process = self.postgres._process
         assert process is not None
-        for pid in [process.pid, *children_of(process.pid)]:
-            os.kill(pid, signal.SIGKILL)
+        kill_all(process.pid, *children_of(process.pid))
         process.wait()
 
     def tell(self, *statements: str) -> None:
@@ -98,7 +97,7 @@ class Node:
         shutil.rmtree(self.directory, ignore_errors=True)
         self._copy(primary)
         self.start()
-        until(lambda: len(primary.standbys()) == 1, "the standby streams")
+        until(lambda: len(primary.standbys()) == 1, "the standby streams", _STREAMS_SECONDS_MAX)
 
     def _copy(self, primary: Node) -> None:
         address = urlsplit(primary.url)
@@ -160,7 +159,7 @@ def pair(*, synchronous: bool) -> Iterator[tuple[Node, Node]]:
             if synchronous:
                 primary.change(synchronous_standby_names="two")
             wanted = "sync" if synchronous else "async"
-            until(lambda: primary.standbys() == [wanted], f"the standby is {wanted}")
+            until(lambda: primary.standbys() == [wanted], f"the standby is {wanted}", _STREAMS_SECONDS_MAX)
             yield primary, standby
         finally:
             for node in reversed(nodes):

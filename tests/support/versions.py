@@ -12,6 +12,8 @@ from typing import Final
 import psycopg
 import pytest
 
+from tests.support.serving import until
+
 ROOT: Final = Path(__file__).parents[2]
 BEFORE: Final = "3035f295"  # the version before: its schema is 0036
 BEFORE_REVISION: Final = "0036"
@@ -30,6 +32,25 @@ def unpack_code(place: Path) -> Path:
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(place, filter="data")
     return place / "src"
+
+
+def revision_of(url: str) -> str:
+    """Return the revision of a database's schema."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def until_settled(url: str) -> None:
+    """Wait until the relay has delivered every fact, which the audit of figures needs."""
+
+    def delivered() -> bool:
+        with psycopg.connect(url) as connection:
+            row = connection.execute("SELECT count(*) FROM journal WHERE delivered_at IS NULL").fetchone()
+        return row is not None and row[0] == 0
+
+    until(delivered, "every fact is delivered", 120)
 
 
 def restore(url: str) -> None:
