@@ -151,7 +151,10 @@ class Member:
                     "synchronous_mode_strict": True,
                     "postgresql": {
                         "use_pg_rewind": True,
-                        "parameters": {"wal_keep_size": "256MB"},
+                        "parameters": {
+                            "wal_keep_size": "256MB",
+                            "wal_retrieve_retry_interval": "500ms",  # docs/operations.md says why
+                        },
                     },
                 },
                 "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, "data-checksums"],
