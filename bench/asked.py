@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 from uuid import UUID
 
@@ -29,10 +29,9 @@ from evently.sales.reads import read_sale
 
 sql: Final = load_queries(__name__)
 
-ROUNDS: Final = (7, 60)  # of each endpoint, at least and at most
-SECONDS_EACH: Final = 2.0  # then no more rounds
+ROUNDS_MAX: Final = 60  # of each endpoint
 _READY: Final = 200
-_READY_TRIES_MAX: Final = 300
+_READY_TRIES_MAX: Final = 1_200
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -50,6 +49,13 @@ class Asked(msgspec.Struct, frozen=True):
     body: str | None = None
     wanted: int = 200
     rows: bool = False
+
+
+class Effort(NamedTuple):
+    """How often each endpoint is asked: so many rounds at least, and more of them for so many seconds."""
+
+    rounds: int = 7
+    seconds: float = 2.0
 
 
 class Timed(msgspec.Struct, frozen=True):
@@ -84,8 +90,8 @@ ASKED: Final = (
         "/v1/events?category=music&price_max=4000&currency=EUR&from={moment}", "anyone",
     ),
     Asked("browse", "page in HTML", "/", "anyone"),
-    Asked("search", "two words", "/v1/events?q=winter+jazz&from={moment}", "anyone"),
-    Asked("search", "by relevance", "/v1/events?q=jazz&sort=relevance&from={moment}", "anyone"),
+    Asked("search", "two words", "/v1/events?q=winter+jazz&limit=1&from={moment}", "anyone"),
+    Asked("search", "by relevance", "/v1/events?q=jazz&sort=relevance&limit=5&from={moment}", "anyone"),
     Asked("search", "nothing found", "/v1/events?q=nowhere+at+all&from={moment}", "anyone"),
     Asked("event", "event", "/v1/events/{online}", "anyone"),
     Asked("event", "page in HTML", "/events/{online}", "anyone"),
@@ -268,16 +274,14 @@ class Server:
         return await self._client.exchange(request)
 
 
-async def ask_all(
-    small: Server, large: Server, told: Callable[[Timed], None], seconds_each: float = SECONDS_EACH
-) -> list[Timed]:
+async def ask_all(small: Server, large: Server, told: Callable[[Timed], None], effort: Effort) -> list[Timed]:
     """Ask each endpoint of both servers in turn, so that what else the machine does is the same for both."""
     await small.wait_until_ready()
     await large.wait_until_ready()
     found, wrong = list[Timed](), list[str]()
     for asked in ASKED:
         try:
-            found.append(await _ask_both(asked, (small, large), seconds_each))
+            found.append(await _ask_both(asked, (small, large), effort))
         except AssertionError as exc:  # all of them are told at once, at the end
             wrong.append(str(exc))
         else:
@@ -286,15 +290,16 @@ async def ask_all(
     return found
 
 
-async def _ask_both(asked: Asked, servers: Sequence[Server], seconds: float) -> Timed:
-    least, most = ROUNDS
+async def _ask_both(asked: Asked, servers: Sequence[Server], effort: Effort) -> Timed:
     for server in servers:
         await server.follow(asked)
         if asked.what != "cancel":  # there are as many bookings as were made
             await server.time(asked)  # what is read from disk for the first time
     took: tuple[list[float], list[float]] = ([], [])
     rows = 0
-    while len(took[0]) < least or (len(took[0]) < most and sum(map(sum, took)) < 1000 * seconds):
+    while len(took[0]) < effort.rounds or (
+        len(took[0]) < ROUNDS_MAX and sum(map(sum, took)) < 1000 * effort.seconds
+    ):
         if asked.what == "cancel" and not all(server.has_booked for server in servers):
             break
         for server, times in zip(servers, took, strict=True):

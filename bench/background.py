@@ -6,7 +6,6 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from statistics import median
-from typing import Final
 
 from bench.asked import Timed
 from evently import reactions
@@ -16,10 +15,10 @@ from evently.kit.clock import utc_now
 from evently.reactions import EFFECTS, SCHEDULE
 from evently.reactions.relay import Relay
 
-_ROUNDS: Final = 7
 
-
-async def time_background(small_url: str, large_url: str, told: Callable[[Timed], None]) -> list[Timed]:
+async def time_background(
+    small_url: str, large_url: str, told: Callable[[Timed], None], rounds: int
+) -> list[Timed]:
     """Run each line of the schedule and the relay on both databases in turn; no server runs meanwhile."""
     found = []
     async with AsyncExitStack() as stack:
@@ -29,9 +28,9 @@ async def time_background(small_url: str, large_url: str, told: Callable[[Timed]
             async def sweep(services: reactions.Services, run: object = scheduled.run) -> None:
                 await run(services, None)  # type: ignore[operator]
 
-            found.append(await _time(scheduled.name, sweep, both))
+            found.append(await _time(scheduled.name, sweep, both, rounds))
             told(found[-1])
-        found.append(await _time("relay", _relay, both))
+        found.append(await _time("relay", _relay, both, rounds))
         told(found[-1])
     return found
 
@@ -62,13 +61,14 @@ async def _time(
     name: str,
     run: Callable[[reactions.Services], Awaitable[None]],
     both: list[reactions.Services],
+    rounds: int,
 ) -> Timed:
     took: tuple[list[float], list[float]] = ([], [])
     for services in both:
         await run(services)  # what is read from disk for the first time, and what is due
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         for services, times in zip(both, took, strict=True):
             began = time.perf_counter()
             await run(services)
             times.append((time.perf_counter() - began) * 1000)
-    return Timed("background", name, median(took[0]), median(took[1]), _ROUNDS)
+    return Timed("background", name, median(took[0]), median(took[1]), rounds)

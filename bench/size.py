@@ -22,7 +22,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from bench.asked import SECONDS_EACH, Server, Timed, ask_all, find_big, find_sample, prepare
+from bench.asked import Effort, Server, Timed, ask_all, find_big, find_sample, prepare
 from bench.background import time_background
 from bench.copies import copy_towns, hurried, mark_town
 from bench.machine import commit_measured, describe_machine
@@ -83,8 +83,8 @@ class Audits(NamedTuple):
 class _Run:
     """One run: databases on a PostgreSQL of its own."""
 
-    def __init__(self, directory: Path, url: str, console: Console, seconds_each: float) -> None:
-        self._seconds_each = seconds_each
+    def __init__(self, directory: Path, url: str, console: Console, effort: Effort) -> None:
+        self._effort = effort
         self._directory = directory
         self._server_url = url
         self._console = console
@@ -149,13 +149,13 @@ class _Run:
             with own_server(self._directory, small) as first, own_server(self._directory, large) as second:
                 timed = run_in_loop(self._ask(urls, [Target.parse(first.url), Target.parse(second.url)]))
         with self.step("background work is timed"):
-            timed += run_in_loop(time_background(urls[0], urls[1], self._tell))
+            timed += run_in_loop(time_background(urls[0], urls[1], self._tell, self._effort.rounds))
         return timed
 
     async def _ask(self, urls: Sequence[str], targets: Sequence[Target]) -> list[Timed]:
         servers = [Server(target, await prepare(url)) for url, target in zip(urls, targets, strict=True)]
         try:
-            return await ask_all(servers[0], servers[1], self._tell, self._seconds_each)
+            return await ask_all(servers[0], servers[1], self._tell, self._effort)
         finally:
             for server in servers:
                 server.close()
@@ -171,10 +171,10 @@ def main(arguments: list[str]) -> int:
     options = _parse(arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _COLUMNS)
     raise_file_limit()
-    plan = _QUICK if options.quick else TownPlan()
+    plan = _QUICK if options.quick else TownPlan.of(options.town)
     towns = _QUICK_TOWNS if options.quick else options.towns
     with scratch_directory(options.directory) as directory, own_database(directory / "data") as url:
-        run = _Run(directory, url, console, 0.1 if options.quick else SECONDS_EACH)
+        run = _Run(directory, url, console, Effort(1, 0.0) if options.quick else Effort())
         small = run.sell(plan)
         bookings, gigabytes = _size_of(small)
         run.check_disk(gigabytes * towns * 1.1)
@@ -227,11 +227,11 @@ Written by `python -m bench.size --towns {found.towns} --write`, commit {commit_
 
 A database of {found.bookings[1]:,} bookings ({found.gigabytes[1]:,.1f} GB) beside one of
 {found.bookings[0]:,} ({found.gigabytes[0]:,.2f} GB): {found.towns} towns and one.
-A town is an organizer with 100 events, 20,000 people and their bookings, sold by the product itself; a few
-events are big, most are small. The others are copies of the first with other ids and journals that are
-chained anew. Both databases run in one PostgreSQL, each has a server of one process, and both are asked about
-the same town in turn: the ratio of the medians counts. Goal: at most {GOAL}.
-{len(met)} of {len(found.timed)} meet it.
+A town is an organizer with an event for each 1,000 bookings, their buyers (five bookings each, and some two
+hundred), sold by the product itself; a few events are big, most are small. The others are copies of the first
+with other ids and journals that are chained anew. Both databases run in one PostgreSQL, each has a server of
+one process, and both are asked about the same town in turn: the ratio of the medians counts.
+Goal: at most {GOAL}. {len(met)} of {len(found.timed)} meet it.
 
 {table}
 
@@ -299,7 +299,8 @@ def _shown(found: Sized) -> Table:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m bench.size", description=__doc__)
-    parser.add_argument("--towns", type=int, default=100, help="of 100,000 bookings each (default: 100)")
+    parser.add_argument("--towns", type=int, default=100, help="in the large database (default: 100)")
+    parser.add_argument("--town", type=int, default=100_000, help="bookings of a town, at least 10,000")
     parser.add_argument("--directory", type=Path, help="where the database is made, and removed again")
     parser.add_argument(
         "--no-audit", dest="audit", action="store_false", help="audit a sample of the large one"

@@ -43,7 +43,7 @@ from evently.sales.commands.check_ins import ScanTicket
 from evently.sales.commands.sale_terms import WakeSale
 from evently.sales.commands.waitlist import JoinWaitlist
 from evently.sales.nouns import Booking
-from evently.sales.outcomes import Booked, Listed
+from evently.sales.outcomes import Booked, Listed, No
 from evently.sales.reads import read_sale
 from evently.sales.terms import Conditions, Fees, RefundWindow
 
@@ -59,7 +59,7 @@ _KINDS: Final[dict[int, Kind]] = {
     6: "online",
     7: "sold_out",
 }  # by the last digit of the number
-_QUANTITIES: Final = (1, 1, 1, 2, 2, 2, 3)
+_QUANTITIES: Final = (1, 1, 1, 1, 2, 2)
 _SKEW: Final = 1.5  # the most faithful buyer books about 200 times, most buy once or twice
 _AT_ONCE: Final = 4  # events that sell at the same time
 _SMALL: Final = 2_000  # bookings: smaller events sell a few at a time
@@ -93,6 +93,11 @@ class TownPlan(msgspec.Struct, frozen=True):
     events: int = 100
     people: int = 20_000
     bookings: int = 100_000
+
+    @classmethod
+    def of(cls, bookings: int) -> TownPlan:
+        """Return a town with so many bookings."""
+        return cls(max(10, bookings // 1_000), bookings // 5, bookings)
 
     def sizes(self) -> list[int]:
         """Return the bookings of each event: the second has half of those of the first, and so on."""
@@ -320,7 +325,8 @@ class _Sale:
                 for each in part
             ]
             outcomes = await asyncio.gather(*[_ask(partial(shop.engine.submit, each)) for each in commands])
-            assert all(isinstance(outcome, Booked) for outcome in outcomes), outcomes
+            # On a busy machine, a payment may come after its hold has expired
+            assert all(isinstance(outcome, Booked | No) for outcome in outcomes), outcomes
             if self._show.kind == "online":
                 await asyncio.gather(*[self._pay_back(shop, each) for each in part])
 
@@ -360,12 +366,14 @@ class _Sale:
 
 
 async def _add_people_things(url: str) -> None:
-    """Add the names on tickets and the answers to questions, which no journal contains."""
+    """Add names and answers, which no journal contains; forget what is not kept for long."""
     database = await Database.open(DatabaseOptions(url))
     try:
         async with database.transaction(seconds_max=None) as tx:
             await tx.execute(*sql.add_names())
             await tx.execute(*sql.add_answers())
+            await tx.execute(*sql.forget_keys())
+            await tx.execute(*sql.forget_mail())
     finally:
         await database.close()
 

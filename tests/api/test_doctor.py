@@ -129,6 +129,12 @@ def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     }
 
 
+def test_a_directory_of_archived_journals_that_is_away_is_named(tmp_path: Path) -> None:
+    away = str(tmp_path / "away")
+    (found,) = diagnose(1, data=str(tmp_path / "data"), archive=away)["Permissions"]
+    assert found["text"] == f"{away} cannot be read: archived journals are not proven."
+
+
 @contextmanager
 def another_program() -> Iterator[int]:
     """Listen on a port, and answer as no HTTP server does."""

@@ -19,19 +19,15 @@ from evently.audit import inspect
 from evently.catalogue import Event
 from evently.db import Database
 from evently.kit.errors import Refused
-from evently.sales.archiving import (
-    archive_event,
-    archive_old,
-    list_archivable,
-    restore_event,
-    restore_journal,
-)
+from evently.kit.ids import show_id
+from evently.sales.archiving import archive_event, archive_old, list_archivable, restore_event
 from evently.sales.journal_files import JournalFile, JournalFileBroken
 from evently.sales.reads import get_booking, list_facts_of_booking, list_journal, prove
 from tests.db.test_audit import deliver, found, trade
 from tests.support.crash_points import CrashingDatabase, CrashPoint, ProcessCrashed
 from tests.support.sales_desk import SalesDesk, open_sales_desk
 from tests.support.selling import database_at
+from tests.support.serving import evently
 
 LONG_AGO: Final = timedelta(days=400)
 
@@ -291,8 +287,22 @@ async def test_only_old_events_with_nothing_left_to_do_are_archived(old: Old) ->
     assert await list_archivable(old.db, soon) == [old.event_id]
 
 
-async def test_the_commands_archive_and_restore(old: Old) -> None:
-    (file,) = await archive_old(old.db.options, timedelta(days=365))
-    assert file.event_id == old.event_id
-    assert await archive_old(old.db.options, timedelta(days=365)) == []
-    assert await restore_journal(old.db.options, old.event_id) == file.last_seq
+async def test_the_command_archives_and_restores(old: Old) -> None:
+    rows = len(await old.facts())
+    settings = {"database_url": old.db.options.url, "archive": old.directory}
+    done = evently("archive", **settings)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Archived: 1 event, {rows} rows, " in done.stdout
+    assert set(await old.facts()) == {None}
+    audited = evently("audit", **settings)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+    assert "The journal of 1 event was read from files." in audited.stdout
+    assert "Archived: 0 events, 0 rows, " in evently("archive", **settings).stdout
+    shown = show_id("evt", old.event_id)
+    assert (
+        f"{rows} rows are in the database again" in evently("archive", "--restore", shown, **settings).stdout
+    )
+    assert None not in await old.facts()
+    again = evently("archive", "--restore", shown, **settings)
+    assert again.returncode != 0
+    assert "Traceback" not in again.stderr

@@ -11,14 +11,13 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)  # as long as a busy machine needs
 def test_a_quick_comparison_is_clean() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench.size", "--quick"],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=290,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

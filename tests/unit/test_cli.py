@@ -13,7 +13,7 @@ from tests.support.serving import evently
 
 COMMANDS = (
     *("serve", "work", "migrate", "demo", "admin", "audit", "doctor"),
-    *("backup", "restore", "rehearse", "seatmap", "openapi"),
+    *("backup", "archive", "restore", "rehearse", "seatmap", "openapi"),
 )
 
 
@@ -60,6 +60,8 @@ def test_help_loads_nothing_heavy() -> None:
         (("backup",), {}, "Name the directory of backups, here or with EVENTLY_BACKUPS."),
         (("backup", "/b"), {"database_url": "postgresql:///x"}, "back up your own with its own tools."),
         (("backup", "/b", "--keep", "0"), {}, "Must be >= 1"),
+        (("archive",), {}, "Name the directory of archived journals, here or with EVENTLY_ARCHIVE."),
+        (("archive", "/a", "--days", "3"), {}, "Must be >= 30"),
         (("restore", "/b", "--data", "/d", "--at", "yesterday"), {}, "'yesterday' is not a time like 2026"),
         (("restore", "/b", "--data", "/d", "--at", "2026-11-29 20:15"), {}, "has no time zone; add +01:00"),
         (("restore", "/b"), {}, "requires an argument"),

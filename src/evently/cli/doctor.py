@@ -173,6 +173,13 @@ def _examine_files(config: Config) -> Iterator[Finding]:
             )
         elif path in (config.apple_key, config.google_account) and path.stat().st_mode & stat.S_IROTH:
             yield Finding("Permissions", "warn", f"Everybody can read the key {path}.", f"chmod 640 {path}")
+    if config.archive is not None and not os.access(config.archive, os.R_OK | os.X_OK):
+        yield Finding(
+            "Permissions",
+            "fail",
+            f"{config.archive} cannot be read: archived journals are not proven.",
+            "Mount the directory of EVENTLY_ARCHIVE, and let the user of the server read it.",
+        )
     if config.database_url is None:
         yield from _examine_data(config)
 

@@ -111,7 +111,8 @@ def archive_journals(config: Config, days: int, restored: str | None) -> None:
             files = asyncio.run(archive_old(options, timedelta(days=days)))
             size = sum(file.size for file in files) / 1e6
             rows = sum(file.last_seq - file.first_seq + 1 for file in files)
-            said = f"{len(files):,} journals with {rows:,} rows are in {config.archive}: {size:,.1f} MB."
+            events = "1 event" if len(files) == 1 else f"{len(files):,} events"
+            said = f"Archived: {events}, {rows:,} rows, {size:,.1f} MB in {config.archive}."
     Output(highlight=False, soft_wrap=True).print(said)
 
 

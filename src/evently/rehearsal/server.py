@@ -20,7 +20,7 @@ from evently.config import environment_for, ignore_libpq_variables
 from evently.db.embedded import EmbeddedOptions, EmbeddedPostgres
 from evently.kit.errors import Trouble
 
-START_SECONDS_MAX: Final = 30.0
+START_SECONDS_MAX: Final = 120.0  # of a busy machine; usually two
 STOP_SECONDS_MAX: Final = 15.0
 _LOG_TAIL: Final = 4_000
 _ANSWERS_AT: Final = re.compile(r"answers at (http://\S+)")
