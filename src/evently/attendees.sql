@@ -52,27 +52,32 @@ LIMIT :limit;
 
 -- name: list_attendees
 -- The tickets of confirmed bookings of an event with their names, in the order of ids, which is nearly that
--- of time: along the key of tickets. Where the organizer does not ask for names, none is shown.
+-- of time: along the key of tickets. Where the organizer does not ask for names, none is shown. The ticket
+-- type is no join: the planner knows how many types there are, not that an event has few; it would expect few
+-- tickets, read all of the event, and sort them.
 SELECT
     tickets.ticket_id,
     tickets.booking_id,
     tickets.ticket_type_id,
-    ticket_types.name AS type_name,
+    (
+        SELECT ticket_types.name
+        FROM ticket_types
+        WHERE
+            ticket_types.event_id = tickets.event_id
+            AND ticket_types.ticket_type_id = tickets.ticket_type_id
+    ) AS type_name,
     coalesce(tickets.seat_label, tickets.seat_id) AS seat_label,
     tickets.state,
     attendee_names.name,
     people.name AS buyer_name
 FROM tickets
 INNER JOIN bookings ON bookings.event_id = tickets.event_id AND bookings.booking_id = tickets.booking_id
-INNER JOIN events ON events.event_id = tickets.event_id
-INNER JOIN ticket_types
-    ON ticket_types.event_id = tickets.event_id AND ticket_types.ticket_type_id = tickets.ticket_type_id
 LEFT JOIN attendee_names
     ON
         attendee_names.event_id = tickets.event_id
         AND attendee_names.ticket_id = tickets.ticket_id
         AND attendee_names.buyer_id = coalesce(tickets.holder_id, bookings.buyer_id)
-        AND events.attendee_names <> 'not_asked'
+        AND (SELECT events.attendee_names FROM events WHERE events.event_id = :event_id) <> 'not_asked'
 LEFT JOIN people ON people.person_id = bookings.buyer_id AND people.erased_at IS NULL
 WHERE
     tickets.event_id = :event_id
