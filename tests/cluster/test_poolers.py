@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode: it works without prepared statements, and is refused with them."""
+"""PgBouncer in transaction mode: prepared statements are refused where it does not carry them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from evently.db import Database, DatabaseOptions
 from evently.db.pooling import carries_prepared_statements
 from tests.support.diary import CLEAN, SETTINGS, SLOW, Diary, breaches, judge, put_on_sale
-from tests.support.programs import PGBOUNCER, pgbouncer
+from tests.support.programs import CARRYING, PGBOUNCER, pgbouncer, pgbouncer_version
 from tests.support.serving import evently, serving
 
 pytestmark = pytest.mark.timeout(600)
@@ -17,10 +17,15 @@ needs_pgbouncer = pytest.mark.skipif(
 
 
 @needs_pgbouncer
-async def test_without_prepared_statements_it_sells(external_database_url: str, *, prove: bool) -> None:
+@pytest.mark.parametrize("carried", [0, 200])
+async def test_it_sells(external_database_url: str, carried: int, *, prove: bool) -> None:
+    """Without prepared statements; with them, where the pooler carries them."""
+    if carried and pgbouncer_version() < CARRYING:
+        pytest.skip("PgBouncer before 1.21 carries no prepared statements (PGBOUNCER names another one)")
+    settings = SETTINGS | {"prepared_statements": "true" if carried else "false"}
     with (
-        pgbouncer(external_database_url) as url,
-        serving("--workers", "1", database_url=url, prepared_statements="false", **SETTINGS) as server,
+        pgbouncer(external_database_url, carried) as url,
+        serving("--workers", "1", database_url=url, **settings) as server,
     ):
         diary = Diary([server.url], await put_on_sale(external_database_url), 16)
         async with diary.writing():
@@ -31,7 +36,7 @@ async def test_without_prepared_statements_it_sells(external_database_url: str, 
         assert set(diary.codes()) - SLOW == {"201"}
         assert await judge(external_database_url, diary) == CLEAN
         assert await breaches(external_database_url) == {}
-        done = evently("audit", database_url=url, prepared_statements="false")
+        done = evently("audit", database_url=url, prepared_statements=settings["prepared_statements"])
         assert done.returncode == 0, done.stderr
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -18,7 +19,11 @@ from urllib.parse import urlsplit
 
 from tests.support.proxies import free_port
 
-PGBOUNCER: Final = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
+# The variable names another one than that of the system: Debian 12 has 1.18
+PGBOUNCER: Final = os.environ.get("PGBOUNCER") or shutil.which(
+    "pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin"
+)
+CARRYING: Final = (1, 21)  # the first PgBouncer that carries prepared statements
 VALKEY: Final = shutil.which("valkey-server") or shutil.which("redis-server")
 _START_SECONDS_MAX: Final = 60.0
 _PGBOUNCER: Final = """
@@ -100,9 +105,25 @@ class Started:
         self._log.close()
 
 
+def pgbouncer_version() -> tuple[int, int]:
+    """Return the version of PgBouncer that is installed; 0.0 if none is."""
+    if PGBOUNCER is None:
+        return 0, 0
+    said = subprocess.run([PGBOUNCER, "--version"], check=True, capture_output=True, text=True).stdout
+    match = re.search(r"PgBouncer (\d+)\.(\d+)", said)
+    assert match is not None, said
+    return int(match[1]), int(match[2])
+
+
 @contextmanager
-def pgbouncer(url: str, more: str = "") -> Iterator[str]:
-    """Run PgBouncer in transaction mode in front of a database; yield the URL that leads through it."""
+def pgbouncer(url: str, prepared_statements: int = 0) -> Iterator[str]:
+    """Run PgBouncer in transaction mode in front of a database; yield the URL that leads through it.
+
+    `prepared_statements`: how many of a client it carries.
+    """
+    carries = pgbouncer_version() >= CARRYING
+    assert carries or not prepared_statements
+    more = f"\nmax_prepared_statements = {prepared_statements}" if carries else ""
     address, listen = urlsplit(url), free_port()
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
