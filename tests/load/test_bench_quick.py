@@ -18,7 +18,7 @@ SECONDS_MAX = 280  # ten times as long as on an idle machine
 THIRDS = {
     ("api", "halls"): "durable bookings/s on one event",
     ("door", "pages", "streams"): "admissions/s at one door",
-    ("pauses", "memory", "curves"): "memory of the server",
+    ("waiting", "pauses", "memory", "curves"): "memory of the server",
 }
 
 

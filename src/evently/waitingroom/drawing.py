@@ -56,7 +56,7 @@ class DrawnList:
 
     def __init__(self, seed: bytes, suffix: str, ranks: bytes) -> None:
         self._seed = seed
-        self._suffix = suffix
+        self._suffix = suffix.encode()
         self.ranks = ranks  # the first bytes of each, in order
         self.count = len(ranks) // RANK_BYTES
         # The first half of each rank, as numbers: they are searched in C. Two of them may be the same
@@ -71,7 +71,8 @@ class DrawnList:
 
     def position_of(self, entry_id: UUID) -> int | None:
         """Return the position of an entry, from 1; None: it is not on the list."""
-        rank = rank_of(self._seed, entry_id, self._suffix)[:RANK_BYTES]
+        # As `rank_of` computes it
+        rank = hmac.digest(self._seed, entry_id.hex.encode() + self._suffix, "sha256")[:RANK_BYTES]
         first = int.from_bytes(rank[: RANK_BYTES // 2])
         index = bisect_left(self._firsts, first)
         while index < self.count and self._firsts[index] == first:

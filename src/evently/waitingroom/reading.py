@@ -103,15 +103,16 @@ class WaitingRooms:
 
     async def enter(self, event_id: UUID, person_id: UUID) -> Entry:
         """Return the entry of a person: the one that there is, or a new one."""
-        self.refuse_ended(await self.get_room(event_id))
+        self._refuse_ended((await self.get_room(event_id)).glance, self._clock())
         return await self._entering.add((event_id, person_id))
 
-    def refuse_ended(self, now: RoomNow) -> None:
+    @staticmethod
+    def _refuse_ended(glance: Glance, at: datetime) -> None:
         """Refuse `event-cancelled` and `sale-ended`: there is nothing to wait for."""
-        if now.glance.state == "cancelled":
+        if glance.state == "cancelled":
             raise Refused(SalesRefusal.EVENT_CANCELLED)
-        if self._clock() >= now.glance.off_sale_at:
-            raise Refused(SalesRefusal.SALE_ENDED, "off_sale_at", off_sale_at=now.glance.off_sale_at)
+        if at >= glance.off_sale_at:
+            raise Refused(SalesRefusal.SALE_ENDED, "off_sale_at", off_sale_at=glance.off_sale_at)
 
     def sign_place(self, entry: Entry) -> str:
         """Return the token of a place."""
@@ -133,16 +134,15 @@ class WaitingRooms:
 
         Refuses `place-not-valid`, and after the end `event-cancelled` and `sale-ended`.
         """
-        self.refuse_ended(now)
-        room = now.room
+        at, room = self._clock(), now.room
+        self._refuse_ended(now.glance, at)
         if room.drawn_at is None:
             return Place("entered" if room.closed_at is None else "drawing")
         order = self._orders.find((room.event_id, room.seed_hash)) or await self._order_of(room)
         position = self._position_of(order, room, entry)
         if position is None:
             raise Refused(WaitingRoomRefusal.PLACE_NOT_VALID)  # of a room that was there before this one
-        at, turn_at = self._clock(), rooms.turn_of(room, entry, position)
-        admitted_at = self._admitted.find(entry.entry_id)
+        turn_at = rooms.turn_of(room, entry, position)
         if turn_at is None or at < turn_at:
             pace = room.paces.now
             ahead = max(0, position - 1 - pace.admitted_at(at))
@@ -151,6 +151,7 @@ class WaitingRooms:
                 seconds = (turn_at - at).total_seconds()
                 wait = likely_wait(seconds, ahead, now.left, pace.per_minute, room.per_minute)
             return Place("waiting", position, ahead, turn_at, wait=wait)
+        admitted_at = self._admitted.find(entry.entry_id)
         if admitted_at is None:
             if self._engine.queued() > QUEUED_MAX and at < turn_at + KEPT / 2:
                 return Place("waiting", position, 0, turn_at, wait=_SOON)

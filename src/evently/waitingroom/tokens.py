@@ -26,6 +26,7 @@ _KEY_BYTES: Final = 32
 _MAC_BYTES: Final = 16
 _PLACE: Final = struct.Struct(">c16s16s16sIq")  # kind, event, entry, person, late number, entered at
 _ADMISSION: Final = struct.Struct(">c16s16s16sq")  # kind, event, entry, person, until
+_FROM_URL: Final = bytes.maketrans(b"-_", b"+/")  # the alphabet of base64 without that of addresses
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -94,7 +95,7 @@ class TokenSigner:
         if len(token) > TOKEN_CHARACTERS_MAX:
             return None
         try:
-            signed = base64.urlsafe_b64decode(token.encode("ascii") + b"==")
+            signed = binascii.a2b_base64(token.encode("ascii").translate(_FROM_URL) + b"==")
         except (binascii.Error, UnicodeEncodeError):
             return None
         content, mac = signed[:-_MAC_BYTES], signed[-_MAC_BYTES:]
