@@ -97,11 +97,6 @@ async def _in_line(gallery: Gallery, office: BoxOffice, url: str) -> None:
     await _enter_and_wait(gallery, url, slow, "You are number")
     await gallery.visit("room-number", _address(slow), narrow=True)
     await _without_script(gallery, url, "room-number-without-script", _address(slow))
-    few = await put_before_sale(office, AHEAD, per_minute=1, capacity=5)
-    for _ in range(40):
-        await rooms.enter(few.event_id, new_id())
-    await _enter_and_wait(gallery, url, few, "You are number")
-    await gallery.visit("room-may-sell-out", _address(few))
     quick = await put_before_sale(office, AHEAD, per_minute=6_000)
     for _ in range(12):
         await rooms.enter(quick.event_id, new_id())
