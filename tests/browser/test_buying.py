@@ -124,6 +124,29 @@ async def test_by_keyboard_alone(office: BoxOffice, server: Serving, browser: Br
         await expect(page.locator(".ticket")).to_have_count(2)
 
 
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+async def test_enter_in_a_quantity_goes_on_and_in_a_promo_code_applies_it(
+    office: BoxOffice, server: Serving, browser: Browser, *, script: bool
+) -> None:
+    event = await office.open_event(terms=sold_under(ONLINE, 50))
+    path = f"/v1/events/{show_id('evt', event.event_id)}/promo-codes"
+    half = {"code": "HALF", "kind": "percent", "basis_points": 5000}
+    assert (await office.post(path, await office.as_member("owner"), **half)).status_code == 201
+    async with opened(browser, server, java_script_enabled=script) as page:
+        await page.goto(address(event))
+        quantity = page.get_by_role("spinbutton").first
+        await quantity.fill("2")
+        await quantity.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Your choice")
+        await page.goto(address(event))
+        await page.get_by_text("I have a promo code").click()
+        await page.get_by_label("Promo code").fill("half")
+        await page.get_by_label("Promo code").press("Enter")
+        await page.wait_for_url("**code=half*")
+        await expect(page.get_by_label("Promo code")).to_have_value("half")
+        await expect(page.locator("s").first).to_be_visible()  # the price without the code
+
+
 async def reach(page: Page, name: str) -> None:
     """Press Tab until something with this name has the focus; it must be seen there."""
     for _ in range(60):

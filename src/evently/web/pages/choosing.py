@@ -42,6 +42,7 @@ _TYPE: Final = "tty"
 _CODE: Final = "code"
 _KEY: Final = "key"
 _APPLY: Final = "apply"  # the button beside the promo code on the page of the event
+_ENTER: Final = "enter"  # what Enter presses there: its value is the promo code that the page applied
 _SEAT: Final = "seat"
 _SECTION: Final = "section"
 _ACCESSIBLE: Final = "accessible"
@@ -151,7 +152,7 @@ async def book(request: Request, event_id: FromPath[EventId]) -> Response[str] |
     """Book what was chosen; without a key or a session, go to the page of the choice."""
     form = await read_form(request)
     choice, key = _read_choice(form), form.text(_KEY)
-    if form.text(_APPLY):
+    if form.text(_APPLY) or any(applied.strip() != choice.code for applied in form.all(_ENTER)):
         return see_other(f"{_address(event_id)}?{choice.query()}#tickets")
     if not choice.units():
         return await _show(request, event_id, choice)

@@ -44,7 +44,15 @@ from evently.web.pages.admitting import is_admitted_here
 from evently.web.pages.browsing import event_address
 from evently.web.pages.forms import FormError, parse_form
 from evently.web.pages.poster_picture import HEIGHT, WIDTH, poster_address
-from evently.web.pages.rendering import new_key, render, render_kept, render_with_key, see_other, show
+from evently.web.pages.rendering import (
+    manage_link,
+    new_key,
+    render,
+    render_kept,
+    render_with_key,
+    see_other,
+    show,
+)
 from evently.web.pages.sources import Via, forbid_storing, keep_source
 from evently.web.services import Request
 from evently.web.unlocking import REFUSALS, count_guess
@@ -225,6 +233,7 @@ async def _show(
         "errors": errors,
         "chosen_units": _read_units(request, found) if chosen else {},
         "admitted": admitted,
+        "manage": await manage_link(request, found.event.organizer_id, _desk_of(found)),
     }
     status = 422 if errors else 200
     return render(request, "event.html", status=status, **_values(found, request) | shown)
@@ -368,6 +377,9 @@ def _values(found: EventOnPage, request: Request) -> dict[str, Any]:
     return {
         "here": found.address,
         "page": found,
+        "organizer_id": found.event.organizer_id,
+        "desk": _desk_of(found),
+        "manage": "",
         "key": None,
         "code": "",
         "chosen_units": {},
@@ -376,6 +388,10 @@ def _values(found: EventOnPage, request: Request) -> dict[str, Any]:
         "drawn_size": None if found.event.image_url else (WIDTH, HEIGHT),
         "jsonld": markupsafe.Markup(_json_ld(found, public_url)),  # noqa: S704  # escaped below
     }
+
+
+def _desk_of(found: EventOnPage) -> str:
+    return f"/organize/events/{show_id('evt', found.event.event_id)}"
 
 
 def _picture(found: EventOnPage, public_url: str) -> str:

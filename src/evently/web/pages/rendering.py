@@ -3,7 +3,9 @@
     show, act        decorators of a page that is read, and of one to which a form is sent
     render           a page for one reader, which no cache stores
     render_kept      a public page: rendered once for everybody who asks within a quarter of a second
-    render_with_key  such a page for a reader who has logged in: the form in it has an idempotency key
+    render_with_key  such a page for a reader who has logged in: the form in it has an idempotency key, and
+                     members of the organizer see the way to their desk
+    manage_link      that way, as HTML; empty for everybody else
     render_alike     a page that is the same for many readers but for a few texts, such as ids
     see_other        to the page of the outcome, after a form
 
@@ -21,6 +23,7 @@ from collections.abc import Awaitable, Callable, Hashable, MutableMapping, Seque
 from functools import wraps
 from typing import Any, Final
 from urllib.parse import quote
+from uuid import UUID
 
 import brotli
 import jinja2
@@ -51,10 +54,12 @@ POLICY: Final = (
 THEMES: Final = ("light", "dark")
 _THEME_COOKIE: Final = "theme"
 _IN_ADDRESS: Final = "%/:?#[]@!$&'()*+,;=~"  # what stays as it is in an address (RFC 3986, 2.2)
+_DESK: Final = "evently-desk"  # of a page that is kept: where members manage what it shows; never sent
 _FONT: Final = "vendor/instrument-sans/instrument-sans-latin-wght-normal.woff2"
 # Nobody else can write them into a page
 _KEY_MARK: Final = secrets.token_hex(16)
 _HOLD_MARK: Final = secrets.token_hex(16)
+_MANAGE_MARK: Final = secrets.token_hex(16)
 _KEY_BYTES: Final = 16
 _BROTLI_QUALITY: Final = 4  # 11 KB in 0.6 ms; a page is compressed at most four times a second
 
@@ -178,19 +183,38 @@ async def render_with_key(
 ) -> Response[bytes]:
     """Return the same page as `render_kept`, with an idempotency key of its own, for a reader who logged in.
 
-    The page is rendered once for all of them, with marks where the key and what the reader holds stand; no
-    cache stores it.
+    The page is rendered once for all of them, with marks where the key, what the reader holds and the way to
+    the desk stand; no cache stores it. `read` names the `organizer_id` of the page, and its `desk`.
     """
-    theme = theme_of(request)
+    theme, marks = theme_of(request), {"key": _KEY_MARK, "hold_bar": _HOLD_MARK, "manage": _MANAGE_MARK}
 
     async def make() -> Kept:
-        text = _text(template, theme, request, await read() | {"key": _KEY_MARK, "hold_bar": _HOLD_MARK})
-        return kept(text.encode(), "no-store")
+        values = await read()
+        text = _text(template, theme, request, values | marks)
+        headers = {_DESK: values["desk"]}
+        return kept(text.encode(), "no-store", headers=headers)._replace(organizer_id=values["organizer_id"])
 
     found = await request.context.memory.get(("page", template, key, theme, _KEY_MARK), make)
+    manage = await manage_link(request, found.organizer_id, found.headers[_DESK])
     body = found.body.replace(_KEY_MARK.encode(), new_key().encode())
     body = body.replace(_HOLD_MARK.encode(), _hold_bar(request).encode())
+    body = body.replace(_MANAGE_MARK.encode(), manage.encode())
     return Response(body, headers={"content-security-policy": POLICY, **NO_STORE}, media_type=HTML)
+
+
+async def manage_link(request: Request, organizer_id: UUID | None, desk: str) -> str:
+    """Return the way to the desk of what a page shows, as HTML; empty unless the reader is a member there.
+
+    Roles are remembered for half a second, so a page that many read costs no statement for each of them.
+    """
+    access, actor = request.context.access, request.actor
+    if actor.kind != "person" or organizer_id is None:
+        return ""
+    if not await access.is_member(actor, organizer_id, "door", None):
+        return ""
+    if await access.acts_as_admin(actor, organizer_id, "door"):
+        return ""
+    return markupsafe.Markup(templates.get_template("manage.html").render(desk=desk))  # noqa: S704  # escaped
 
 
 def render_alike(
