@@ -36,7 +36,7 @@ from evently.kit.ids import new_id
 from evently.kit.locked_directory import keep_directory
 from evently.kit.logs import configure_logs, is_pretty
 from evently.kit.repeating import repeating
-from evently.mail import Files, Mail
+from evently.mail import Files, Mail, TicketMailReader
 from evently.payments import open_gateways
 from evently.push import Push
 from evently.questions import QuestionReader
@@ -226,6 +226,7 @@ async def build(config: Config, database: Database, probe: Probe) -> Services:
         door=DoorReader(database),
         waiting_rooms=WaitingRooms(database, engine, secret, clock),
         checkout=Checkout(database, engine, gateways, config.gateway, clock, new_id),
+        ticket_mail=TicketMailReader(database),
         mail=Mail(database, mail_options, secret, clock, attach=files.attach),
         push=Push(database, config.push_options(), clock),
         webhooks=Webhooks(database, config.webhook_options(), clock),

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from markupsafe import escape
 
 from evently.kit.clock import utc_now
+from evently.kit.ids import show_id
 from evently.mail.unsubscribing import Unsubscriptions
 from tests.support.box_office import SECRET, BoxOffice, open_box_office, problem_of
 from tests.support.mail import add_person
+from tests.support.visitor import Visitor
 
 ROBIN = "robin@evently.example"
 CHOICES = "/v1/me/notification-choices"
@@ -188,6 +192,68 @@ async def test_the_mailbox_shows_what_people_get(demo: BoxOffice) -> None:
         assert (await demo.client.get(f"{path}/attachments/{number}")).status_code == 404
     health = (await demo.client.get("/health")).json()
     assert health["checks"]["mail"]["status"] == "pass"
+
+
+@pytest_asyncio.fixture
+async def shop(database_url: str) -> AsyncIterator[BoxOffice]:
+    async with open_box_office(database_url, demo=True) as opened:
+        yield opened
+
+
+async def sentence_of(shop: BoxOffice, buyer: Visitor, booking_id: str) -> str:
+    """Return what the page of a booking says of the e-mail with its tickets, as plain text."""
+    shop.context.alike.forget_all()
+    text = await buyer.read(f"/bookings/{booking_id}")
+    assert buyer.heading() == "You are going"
+    said = re.findall(r"<p[^>]*>((?:(?!</p>).)*<bdi class=\"strong\">.*?)</p>", text, re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]*>", "", said[0])).split()) if said else ""
+
+
+async def test_the_page_of_a_booking_says_what_became_of_its_mail(shop: BoxOffice) -> None:
+    people = ("o'neil&co@evently.example", ROBIN)
+    event = await shop.open_event(capacity=10)
+    buyers = []
+    for address in people:
+        person = shop.as_person(await add_person(shop.context.database, address))
+        buyers.append((address, Visitor(shop, person), (await shop.book(event, person, 1)).json()["id"]))
+    for _, buyer, booking_id in buyers:
+        assert await sentence_of(shop, buyer, booking_id) == "", "no message is stored yet"
+    await shop.deliver()
+    for address, buyer, booking_id in buyers:
+        said = await sentence_of(shop, buyer, booking_id)
+        assert said == f"We are sending the tickets to {address}."
+    await shop.context.mail.run_once()
+    for address, buyer, booking_id in buyers:
+        assert await sentence_of(shop, buyer, booking_id) == f"We sent the tickets to {address}."
+        again = await buyer.read(f"/bookings/{booking_id}")
+        assert str(escape(address)) in again, "a page that both share has the address of each"
+        assert "&co@" not in again
+    for state, words in (
+        ("bounced", "o'neil&co@evently.example refuses our e-mail. Your tickets are valid without it"),
+        ("failed", "We could not send the tickets to o'neil&co@evently.example. Your tickets are valid"),
+        ("expired", "We could not send the tickets to o'neil&co@evently.example. Your tickets are valid"),
+        ("dropped", ""),
+    ):
+        await shop.context.database.fetch(
+            "UPDATE mail_messages SET state = $1 WHERE address = $2", state, people[0]
+        )
+        said = await sentence_of(shop, buyers[0][1], buyers[0][2])
+        assert said.startswith(words)
+        assert bool(said) == bool(words)
+    assert await sentence_of(shop, buyers[1][1], buyers[1][2]) == f"We sent the tickets to {ROBIN}."
+    manager = await shop.as_member("manager")
+    path = f"/v1/events/{show_id('evt', event.event_id)}/bookings/{buyers[0][2]}/resend"
+    assert (await shop.post(path, manager)).status_code in (200, 202)
+    said = await sentence_of(shop, buyers[0][1], buyers[0][2])
+    assert said == f"We are sending the tickets to {people[0]}.", "the newest message counts"
+
+
+async def test_without_a_mail_server_the_page_of_a_booking_says_nothing_of_mail(office: BoxOffice) -> None:
+    person = office.as_person(await add_person(office.context.database, ROBIN))
+    booking = (await office.book(await office.open_event(), person, 1)).json()
+    await office.deliver()
+    text = await Visitor(office, person).read(f"/bookings/{booking['id']}")
+    assert ROBIN not in text
 
 
 async def test_closing_an_account_forgets_its_mail(demo: BoxOffice) -> None:

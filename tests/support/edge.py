@@ -21,6 +21,7 @@ from evently.checkout import Checkout
 from evently.db import CheckedClock, Database, DatabaseOptions, Probe
 from evently.kit.clock import utc_now
 from evently.kit.ids import NO_ID, new_id
+from evently.mail import TicketMailReader
 from evently.questions import QuestionReader
 from evently.realtime import Hub
 from evently.sales import Engine, EngineOptions
@@ -67,6 +68,7 @@ async def edge_of(routes: Sequence[Any] | None, **options: Any) -> AsyncIterator
         database=database,
         clock=utc_now,
         accounts=accounts,
+        ticket_mail=TicketMailReader(database),
         access=Access(database, accounts, utc_now, find_owner),
         probe=Probe(database, CheckedClock(utc_now)),
         engine=engine,

@@ -2,6 +2,7 @@
 
     add, add_for_notifications    store messages in the caller's transaction
     resend_tickets                stores the tickets of a booking once more
+    TicketMailReader              what became of the message with the tickets of a booking
     Mail                          sends them, at least once; one for each process
     nouns.py                      kinds of messages and how long each is of use
     reading.py, writing.py        what a message is about when it is sent, and its words
@@ -33,6 +34,8 @@ from evently.mail.nouns import (
 )
 from evently.mail.outbox import (
     Bounce,
+    TicketMail,
+    TicketMailReader,
     add,
     add_for_notifications,
     add_ticket_offers,
@@ -40,6 +43,7 @@ from evently.mail.outbox import (
     find_bounce,
     forget_old,
     forget_person,
+    list_resent,
     oldest_due,
     resend_tickets,
 )
@@ -67,6 +71,8 @@ __all__ = [
     "PasswordReset",
     "SignInCode",
     "Smtp",
+    "TicketMail",
+    "TicketMailReader",
     "TicketOffered",
     "WebhookPaused",
     "add",
@@ -77,6 +83,7 @@ __all__ = [
     "forget_old",
     "forget_person",
     "is_sender",
+    "list_resent",
     "oldest_due",
     "read_server",
     "resend_tickets",

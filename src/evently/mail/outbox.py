@@ -2,6 +2,7 @@
 
 add(tx, ...)                    what a person has requested: a sign-in code, a password reset
 add_for_notifications(tx, ...)  the e-mails of notifications
+TicketMailReader.find(...)      what became of the message with the tickets of a booking
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from evently.accounts import people
 from evently.db import Connection, Database, load_queries
 from evently.kit.errors import Refused
 from evently.kit.ids import new_id, show_id
+from evently.kit.together import Together
 from evently.mail.nouns import (
     KINDS,
     MailRefusal,
@@ -30,6 +32,7 @@ from evently.mail.nouns import (
     encode_subject,
 )
 from evently.notifications import Notification
+from evently.sales.nouns import Booking
 
 sql: Final = load_queries(__name__)
 _log: Final = structlog.get_logger(__name__)
@@ -42,6 +45,7 @@ ANSWER_CHARACTERS_MAX: Final = 500  # of what a server answers
 RESENT_MAX: Final = 5
 RESENT_WITHIN: Final = timedelta(days=1)
 _RESENT: Final = "tickets_resent"
+_WITH_TICKETS: Final = ["booking_confirmed", _RESENT]
 _SECRET_KINDS: Final = [kind for kind, terms in KINDS.items() if terms.topic is None]
 
 
@@ -152,6 +156,45 @@ async def resend_tickets(
         )
     )
     return buyer.email
+
+
+class TicketMail(msgspec.Struct, frozen=True):
+    """The message with the tickets of a booking: to which address it goes, and what became of it."""
+
+    address: str
+    state: MessageState
+
+
+class TicketMailReader:
+    """Reads what became of the messages with tickets. Those that are asked for together share a statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._together = Together(self._read)
+
+    async def find(self, booking: Booking) -> TicketMail | None:
+        """Return the newest message with the tickets of a booking to its buyer; None if there is none."""
+        return await self._together.add(booking)
+
+    async def _read(self, bookings: Sequence[Booking]) -> list[TicketMail | None]:
+        rows = await self._database.fetch(
+            *sql.list_last_with_tickets(
+                person_ids=[each.buyer_id for each in bookings],
+                datas=[encode_subject(Notified(each.event_id, each.booking_id)) for each in bookings],
+                kinds=_WITH_TICKETS,
+            )
+        )
+        found = {row["number"]: TicketMail(row["address"], row["state"]) for row in rows}
+        return [found.get(number) for number in range(1, len(bookings) + 1)]
+
+
+async def list_resent(database: Database, booking: Booking) -> list[datetime]:
+    """Return when the tickets of a booking were sent again, oldest first, as far as messages are kept."""
+    data = encode_subject(Notified(booking.event_id, booking.booking_id))
+    rows = await database.fetch(
+        *sql.list_resent(person_id=booking.buyer_id, kind=_RESENT, data=data, since=booking.placed_at)
+    )
+    return [row["created_at"] for row in rows]
 
 
 async def claim(tx: Connection, now: datetime, until: datetime, limit: int) -> list[Message]:

@@ -66,6 +66,19 @@ FROM mail_messages
 WHERE person_id = :person_id AND kind = :kind AND data = :data AND created_at > :since
 ORDER BY created_at;
 
+-- name: list_last_with_tickets
+-- The newest message with the tickets of each booking to its buyer, and what became of it; no row for a
+-- booking without one (mail_messages_person_ix).
+SELECT DISTINCT ON (booked.number)
+    booked.number, mail_messages.address, mail_messages.state
+FROM unnest(:person_ids::uuid[], :datas::text[]) WITH ORDINALITY AS booked (person_id, data, number)
+INNER JOIN mail_messages
+    ON
+        mail_messages.person_id = booked.person_id
+        AND mail_messages.data = booked.data
+        AND mail_messages.kind = ANY(:kinds::text[])
+ORDER BY booked.number, mail_messages.created_at DESC, mail_messages.message_id DESC;
+
 -- name: claim
 -- Claim messages that are due, what is urgent first: they are not due again before :until. Locked rows belong
 -- to another process that claims at this moment.

@@ -12,7 +12,7 @@ from evently.checkin import DoorReader, ListSigner
 from evently.checkout import Checkout
 from evently.db import Probe
 from evently.kit.memory import Memory
-from evently.mail import Mail
+from evently.mail import Mail, TicketMailReader
 from evently.push import Push
 from evently.questions import QuestionReader
 from evently.realtime import Hub
@@ -50,6 +50,7 @@ class Services(context.Context):
     checkout: Checkout
     printer: TicketPrinter
     mail: Mail
+    ticket_mail: TicketMailReader
     push: Push
     webhooks: Webhooks
     wallets: Wallets

@@ -16,10 +16,13 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
+import markupsafe
+
 from evently import catalogue
 from evently.checkout import Payment
 from evently.kit.ids import show_id
 from evently.kit.money import Money
+from evently.mail import TicketMail
 from evently.sales.nouns import Booking
 from evently.web.pages import words
 from evently.web.pages.browsing import event_address
@@ -102,11 +105,12 @@ class Own(NamedTuple):
     expires_at: str
     expires: str
     seconds: str  # until a hold ends
+    address: str  # to which the tickets were sent
     tickets: tuple[str, ...]
 
     def texts(self) -> list[str]:
-        """Return all of it, in an order that is the same for bookings that are alike."""
-        return [*self[:-1], *self.tickets]
+        """Return all of it as HTML, in an order that is the same for bookings that are alike."""
+        return [*self[:-2], str(markupsafe.escape(self.address)), *self.tickets]
 
 
 def _mark() -> str:
@@ -115,7 +119,7 @@ def _mark() -> str:
 
 # Nobody else can write them into a page
 MARKS: Final = Own(
-    _mark(), _mark(), _mark(), _mark(), _mark(), tuple(_mark() for _ in range(ALIKE_TICKETS_MAX))
+    _mark(), _mark(), _mark(), _mark(), _mark(), _mark(), tuple(_mark() for _ in range(ALIKE_TICKETS_MAX))
 )
 
 
@@ -137,6 +141,7 @@ class ShownBooking(NamedTuple):
     failure: str | None  # why a payment was declined
     asks: str | None  # the address at which the bank asks
     again: str  # the query with which the same can be chosen anew, where that is offered
+    mailed: str  # what became of the e-mail with the tickets; empty if there is none
 
     @property
     def address(self) -> str:
@@ -149,7 +154,7 @@ class ShownBooking(NamedTuple):
         return live_tickets(self.tickets)
 
 
-def own_of(found: BookingOnPage, seconds: int) -> Own:
+def own_of(found: BookingOnPage, seconds: int, mailed: TicketMail | None) -> Own:
     """Return what is the reader's own."""
     expires = found.expires
     return Own(
@@ -158,6 +163,7 @@ def own_of(found: BookingOnPage, seconds: int) -> Own:
         "" if expires is None or found.booking.expires_at is None else found.booking.expires_at.isoformat(),
         "" if expires is None else words.clock(expires),
         str(seconds),
+        "" if mailed is None else mailed.address,
         tuple(ticket.id for ticket in found.tickets),
     )
 
@@ -168,6 +174,7 @@ def shown_booking(
     names: NamesOnPage | None,
     moved: Moved | None,
     longer_minutes: int | None,
+    mailed: TicketMail | None,
     *,
     saved: bool = False,
 ) -> ShownBooking:
@@ -191,11 +198,12 @@ def shown_booking(
         None if payment is None else payment.failure_message,
         payment.next_action.url if asking and payment is not None and payment.next_action else None,
         _chosen_again(booking) if found.state == "expired" else "",
+        "" if mailed is None else mailed.state,
     )
 
 
 def marked(
-    found: BookingOnPage, names: NamesOnPage | None
+    found: BookingOnPage, names: NamesOnPage | None, mailed: TicketMail | None
 ) -> tuple[BookingOnPage, NamesOnPage | None, Own] | None:
     """Return the same with marks for what is the reader's own; None if the page has more of that."""
     count, ends = len(found.tickets), found.booking.expires_at is not None
@@ -214,6 +222,7 @@ def marked(
         MARKS.expires_at if ends else "",
         MARKS.expires if ends else "",
         MARKS.seconds,
+        "" if mailed is None else MARKS.address,
         tuple(marks.values()),
     )
     tickets = tuple(each._replace(id=marks[each.id]) for each in found.tickets)

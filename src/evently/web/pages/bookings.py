@@ -346,19 +346,20 @@ async def _page(
         keep_hold(request, found.booking, seconds)
     else:
         forget_hold(request, found.booking)
-    names, asked, moved = None, None, None
+    names, asked, moved, mailed = None, None, None, None
     if found.state in ("held", "confirmed"):
         names_wrong = errors if answers is None else ()
         names = await show_names(request, found.event, found.booking, typed, names_wrong)
         asked = await _ask(request, found, answers, errors)
     if found.state == "confirmed":
         moved = await _find_move(request, found)
+        mailed = await request.context.ticket_mail.find(found.booking) if request.context.mail.on else None
     longer = await find_longer_minutes(request, found.booking) if found.state == "held" else None
-    own, names_saved = own_of(found, seconds), saved == "names"
+    own, names_saved = own_of(found, seconds, mailed), saved == "names"
     is_plain = refused is None and not errors and found.state != "paying" and hold_of(request) is None
-    if is_plain and asked is None and (alike := marked(found, names)) is not None:
+    if is_plain and asked is None and (alike := marked(found, names, mailed)) is not None:
         like, unnamed, marks = alike
-        shown = shown_booking(like, marks, unnamed, moved, longer, saved=names_saved)
+        shown = shown_booking(like, marks, unnamed, moved, longer, mailed, saved=names_saved)
 
         def values() -> dict[str, Any]:
             return _values(found, shown, None) | {"here": shown.address}
@@ -372,7 +373,7 @@ async def _page(
         headers={"refresh": str(_ASKED_AGAIN_SECONDS)} if found.state == "paying" else {},
         **_values(
             found,
-            shown_booking(found, own, names, moved, longer, saved=names_saved),
+            shown_booking(found, own, names, moved, longer, mailed, saved=names_saved),
             _no(refused, found),
         )
         | {"asked": asked, "errors": list(errors), "saved": saved},
