@@ -167,6 +167,11 @@ async def test_the_door_sees_the_answers_that_the_organizer_shows_there(office: 
     assert "0171" not in typed
     let_in = await member.send(address(door), {"ticket_id": door.tickets[1]["id"]})
     assert "What do you eat? Fish" in let_in
+    (scan,) = (await door.scan(door.attempt(2))).json()["data"]
+    assert (scan["result"], scan["answers"]) == ("accepted", ["What do you eat? Soup and bread"])
+    forged = door.attempt(2, code=door.tickets[2]["code"][:-4] + "0000")
+    (unproven,) = (await door.scan(forged)).json()["data"]
+    assert (unproven["ticket"], unproven["answers"]) == (None, []), "a code that proves nothing shows nothing"
     listed = (await member.client.get(f"{address(door)}/list")).json()
     assert json.loads(listed["signed"])["answers"] is None, "phones keep neither names nor answers"
     await door.allow(names_offline=True)

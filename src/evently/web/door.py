@@ -1,10 +1,11 @@
 """What the devices at a door read again and again, kept for all: the signed list and the counters.
 
-And the address that enrols a device.
+And the address that enrols a device, and what people at a door see of the answers about a ticket.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
 from uuid import UUID
@@ -12,11 +13,11 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from evently import checkin
+from evently import checkin, questions
 from evently.kit.ids import show_id
 from evently.web.edge.conditional import NO_STORE, etag_of
 from evently.web.edge.memory import Kept, kept
-from evently.web.services import Request
+from evently.web.services import Request, Services
 
 # A list of 20,000 tickets takes the database 0.1 s; devices ask each minute
 LIST_SECONDS: Final = 15.0
@@ -36,6 +37,16 @@ async def list_of(request: Request, event_id: UUID) -> Kept:
         return Kept(msgspec.json.encode(signed), etag, "no-store", {**NO_STORE, "etag": etag}, LIST_SECONDS)
 
     return await context.memory.get(("check-in list", event_id), make)
+
+
+async def find_answers(
+    context: Services, event_id: UUID, ticket_ids: Sequence[UUID]
+) -> Mapping[UUID, list[str]]:
+    """Return the answers about tickets that people at a door may see, by ticket, each as a line."""
+    if not ticket_ids or not await context.questions.any_at_door(event_id):
+        return {}
+    found = await questions.find_door_answers(context.database, event_id, ticket_ids)
+    return {ticket_id: [each.line for each in given] for ticket_id, given in found.items()}
 
 
 def enrolment_address(request: Request, event_id: UUID, code: str) -> str:

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from evently import catalogue, checkin, questions
+from evently import catalogue, checkin
 from evently.catalogue import Event
 from evently.checkin import CheckinRefusal, VoidCode
 from evently.kit.complaints import Complaints
@@ -24,7 +24,7 @@ from evently.kit.shapes import Instant, copy_fields, items, text
 from evently.sales.nouns import Scan
 from evently.sales.outcomes import SalesRefusal, Scanned
 from evently.sales.states import Direction, ScanResult
-from evently.web.door import counts_of, forget_counts, list_of
+from evently.web.door import counts_of, find_answers, forget_counts, list_of
 from evently.web.edge.auth import PUBLIC, organizer, policy
 from evently.web.edge.conditional import NO_STORE, not_modified
 from evently.web.edge.context import JSON, Response
@@ -408,9 +408,7 @@ async def _answers(
     tickets = [each.ticket.ticket_id for each in scanned if each.ticket is not None]
     holders = await request.context.door.find_holders(event_id, tickets)
     names = await checkin.find_scanned_by(database, [each.before for each in scanned])
-    given: Mapping[UUID, Sequence[questions.GivenAnswer]] = {}
-    if tickets and await request.context.questions.any_at_door(event_id):
-        given = await questions.find_door_answers(database, event_id, tickets)
+    given = await find_answers(request.context, event_id, tickets)
     times: dict[str, str] = {}
     event, now = None, request.context.clock()
     if any(each.scan.result != "accepted" for each in scanned):
@@ -435,7 +433,7 @@ async def _answers(
                 None if holder is None else holder.type_name,
                 None if holder is None else holder.seat_label,
                 each.scan.offline,
-                [] if holder is None else [one.line for one in given.get(holder.ticket_id, ())],
+                [] if holder is None else given.get(holder.ticket_id, []),
             )
         )
     return found

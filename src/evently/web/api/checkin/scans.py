@@ -19,6 +19,7 @@ from evently.kit.shapes import Instant, copy_fields, items, text
 from evently.sales.nouns import Scan
 from evently.sales.outcomes import SalesRefusal, Scanned
 from evently.sales.states import Direction, ScanResult
+from evently.web.door import find_answers
 from evently.web.edge.auth import organizer, policy
 from evently.web.edge.conditional import NO_STORE, etag_of, require_if_match
 from evently.web.edge.context import Response
@@ -86,7 +87,9 @@ class ScanView(msgspec.Struct, frozen=True, kw_only=True):
     is not inside).
     `ticket` is null when the code proves none. `before`: the ticket's accepted scan before this one, which
     may be why it is refused. `void_code`: why a code is `passed_on`, in the answer to the scan.
-    `scanned_by_name`: a person, or a scanner; null when the account was closed.
+    `scanned_by_name`: a person, or a scanner; null when the account was closed. `answers`: what the buyer of
+    `ticket` answered to the questions that are shown at the door, each as a line, in the answer to a scan and
+    to its undoing.
     """
 
     id: Annotated[str, msgspec.Meta(examples=[_SCAN_ID])]
@@ -103,6 +106,7 @@ class ScanView(msgspec.Struct, frozen=True, kw_only=True):
     ticket: ScannedTicketView | None = None
     before: ScanBeforeView | None = None
     void_code: VoidCodeView | None = None
+    answers: Annotated[list[str], msgspec.Meta(examples=[["What do you eat? Vegan"]])] = []
 
 
 class VoidCodeView(msgspec.Struct, frozen=True):
@@ -349,7 +353,14 @@ async def _show_all(
 ) -> list[ScanView]:
     holders = await context.door.find_holders(event_id, _tickets_of(scanned))
     names = await checkin.find_scanned_by(context.database, [each.before for each in scanned])
-    return [_show_scanned(each, holders, names, void_codes) for each in scanned]
+    answers = await find_answers(context, event_id, _tickets_of(scanned))
+    return [
+        replace(
+            _show_scanned(each, holders, names, void_codes),
+            answers=[] if each.ticket is None else answers.get(each.ticket.ticket_id, []),
+        )
+        for each in scanned
+    ]
 
 
 def _show_scanned(
