@@ -18,13 +18,17 @@ from tests.support import rows
 from tests.support.stories import tell
 
 KINDS: Final[tuple[type[Any], ...]] = get_args(Fact)
-# What only the journal has: who settled a refund by hand and why, where buyers came from, who gave other
-# seats and who is told. The figures by source are compared in I12.
+# What only the journal has: who settled a refund by hand and why, where buyers came from, who cancelled, who
+# gave other seats and who is told. The figures by source are compared in I12.
 ONLY_TOLD: Final = {
     ("RefundSettled", "person_id"),
     ("RefundSettled", "reason"),
     ("BookingHeld", "via"),
     ("BookingConfirmed", "via"),
+    ("BookingCancelled", "by"),
+    ("BookingCancelled", "person_id"),
+    ("TicketsCancelled", "by"),
+    ("TicketsCancelled", "person_id"),
     ("TicketsExchanged", "person_id"),
     ("TicketsExchanged", "buyer_holds"),
     ("TicketsExchanged", "holder_ids"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
@@ -374,9 +374,28 @@ async def find_check_ins(database: Database, event_id: UUID, ticket_ids: Sequenc
     return {scan.ticket_id: scan for scan in scans if scan.ticket_id is not None}
 
 
+class Undone(msgspec.Struct, frozen=True):
+    """Why a check-in was undone. `by`: the name of the person or device; None when the account was closed."""
+
+    by: str | None
+    reason: str
+
+
+async def find_undone(database: Database, event_id: UUID, scan_ids: Sequence[UUID]) -> dict[UUID, Undone]:
+    """Return why check-ins were undone, and by whom, by scan."""
+    if not scan_ids:
+        return {}
+    rows = await database.fetch(*sql.list_undone(event_id=event_id, scan_ids=list(scan_ids)))
+    names = await _find_names(database, {row["undone_by"] for row in rows})
+    return {row["scan_id"]: Undone(names.get(row["undone_by"]), row["undo_reason"]) for row in rows}
+
+
 async def find_scanned_by(database: Database, scans: Iterable[Scan | None]) -> dict[UUID, str]:
     """Return the names of the people and devices that scanned, by their ids."""
-    ids = {scan.scanned_by for scan in scans if scan is not None}
+    return await _find_names(database, {scan.scanned_by for scan in scans if scan is not None})
+
+
+async def _find_names(database: Database, ids: Collection[UUID]) -> dict[UUID, str]:
     if not ids:
         return {}
     rows = await database.fetch(*sql.find_scanned_by(ids=list(ids)))

@@ -131,6 +131,12 @@ FROM check_ins
 INNER JOIN scans ON scans.event_id = check_ins.event_id AND scans.scan_id = check_ins.scan_id
 WHERE check_ins.event_id = :event_id AND check_ins.ticket_id = ANY(:ticket_ids::uuid[]);
 
+-- name: list_undone
+-- Why check-ins were undone, and by whom, for some scans.
+SELECT scan_id, undone_by, undo_reason
+FROM scans
+WHERE event_id = :event_id AND scan_id = ANY(:scan_ids::uuid[]) AND undone_at IS NOT NULL;
+
 -- name: find_scanned_by
 -- The names of people and of devices that scanned.
 SELECT person_id AS id, name

@@ -18,7 +18,14 @@ from uuid import UUID
 
 import msgspec
 
-from evently.sales.states import BookingState, OutsideKind, SettledBy, TransferEnd, WithdrawalReason
+from evently.sales.states import (
+    BookingState,
+    CancelledBy,
+    OutsideKind,
+    SettledBy,
+    TransferEnd,
+    WithdrawalReason,
+)
 from evently.sales.terms import Conditions, PromoTerms
 
 NO_HASH: Final = bytes(32)  # the hash before the first journal row
@@ -168,7 +175,8 @@ class BookingCancelled(_Fact, frozen=True):
 
     `was` is its state before: held or confirmed. `door_kept`: it was confirmed to be paid at the door, and
     the organizer keeps that money. `parts`: what organizer, tax and fees give of the refund; earlier versions
-    did not say it, and rounded otherwise.
+    did not say it, and rounded otherwise. `by`: who cancelled; `person_id`: of the organizer, which person or
+    API key.
     """
 
     booking_id: UUID
@@ -180,6 +188,8 @@ class BookingCancelled(_Fact, frozen=True):
     freed: tuple[int, ...] = ()  # seats that were released
     door_kept: bool = False
     parts: tuple[int, ...] = ()
+    by: CancelledBy = ""
+    person_id: UUID | None = None
 
 
 class TicketsCancelled(_Fact, frozen=True):
@@ -194,6 +204,8 @@ class TicketsCancelled(_Fact, frozen=True):
     freed: tuple[int, ...] = ()
     door_kept: bool = False
     parts: tuple[int, ...] = ()
+    by: CancelledBy = ""
+    person_id: UUID | None = None
 
 
 class PaymentCaptured(_Fact, frozen=True):

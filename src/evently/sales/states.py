@@ -23,6 +23,10 @@ TransferState: TypeAlias = Literal["offered", "accepted", "declined", "withdrawn
 WithdrawalReason: TypeAlias = Literal["left", "declined", "lapsed", "cancelled", "over_limit"]
 # How a transfer ended without being accepted
 TransferEnd: TypeAlias = Literal["declined", "withdrawn", "expired"]
+# Who cancelled: the buyer, who also may decline an offer; the organizer; or Evently, because the event was
+# cancelled, the payment turned out to be void, the waitlist took a returned ticket, or the holder of one came
+# with it to the door and so ended an offer. Empty: an earlier version did not say it
+CancelledBy: TypeAlias = Literal["", "buyer", "organizer", "event", "payment", "waitlist", "door"]
 # How a refund was settled: by the gateway, not at all because the payment had never been taken, or outside
 # by a person of the organizer
 SettledBy: TypeAlias = Literal["gateway", "never_paid", "by_hand"]

@@ -3,25 +3,33 @@
     read_story     the steps of a booking, oldest first
     write_step     the sentence of a fact; None for what is only bookkeeping
 
-The journal has ids alone. Names of people and digits of cards are read now, so an erased person has none;
-times are those at the venue.
+The journal has ids alone. Names of people, promo codes and digits of cards are read now, so an erased person
+has none; times are those at the venue. Beside the facts stand payments that did not go through and tickets
+that were sent again: they change nothing, so no journal has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from evently import accounts, catalogue, checkout
+from evently import accounts, catalogue, checkin, checkout, mail
 from evently.db import Database
 from evently.kit.errors import Refused
 from evently.kit.money import show_money
 from evently.sales import facts
 from evently.sales.nouns import Booking
-from evently.sales.reads import list_facts_of_booking, list_type_names, load_hall
+from evently.sales.reads import (
+    list_facts_of_booking,
+    list_offers_of,
+    list_promo_texts,
+    list_type_names,
+    load_hall,
+)
+from evently.sales.states import CancelledBy
 
 _NOBODY: Final = "a person whose account was closed, or a program"
 _ENDS: Final = {
@@ -31,8 +39,21 @@ _ENDS: Final = {
 }
 
 
+# What by the rules of the sale never happened
+OTHERS: Final = ("PaymentDeclined", "TicketsResent")
+_CANCELLED: Final[dict[CancelledBy, str]] = {
+    "": "",
+    "buyer": " by the buyer",
+    "organizer": " by the organizer",
+    "event": " because the event was cancelled",
+    "payment": " because the payment failed",
+    "waitlist": " because the waitlist took them",
+    "door": " because the holder of the returned ticket used it",
+}
+
+
 class Step(NamedTuple):
-    """One thing that happened. `kind`: the name of the fact in the journal."""
+    """One thing that happened. `kind`: the name of the fact in the journal, or one of `OTHERS`."""
 
     at: datetime
     kind: str
@@ -49,6 +70,8 @@ class Setting(NamedTuple):
     tickets: Mapping[UUID, int]  # their numbers in the booking
     seat: Callable[[int], str]
     cards: Mapping[UUID, str]  # the last digits of the cards of payments
+    promos: Mapping[UUID, str]
+    undone: Mapping[UUID, checkin.Undone]  # by scan
 
     def money(self, amount_minor: int) -> str:
         """Return an amount in words."""
@@ -58,6 +81,13 @@ class Setting(NamedTuple):
         """Return an instant on the clocks at the venue."""
         local = at.astimezone(self.zone)
         return f"{local.day} {local:%b %Y, %H:%M}"
+
+    def promo(self, promo_id: UUID | None) -> str:
+        """Return with which promo code something was booked; empty without one."""
+        if promo_id is None:
+            return ""
+        code = self.promos.get(promo_id)
+        return f" with the promo code {code}" if code else " with a promo code"
 
     def person(self, person_id: UUID | None) -> str:
         """Return the name of a person."""
@@ -82,37 +112,51 @@ async def read_story(database: Database, booking: Booking) -> list[Step]:
     """Return what happened to a booking, oldest first."""
     found = await list_facts_of_booking(database, booking)
     event = await catalogue.get_event(database, booking.event_id)
+    facts_alone = [fact for _, fact in found]
+    returned = _returned(facts_alone)
+    offers = await list_offers_of(database, booking, returned) if returned else []
+    payments = await checkout.list_payments(database, booking.booking_id)
+    undone = [fact.scan_id for fact in facts_alone if isinstance(fact, facts.CheckInUndone)]
+    promo_ids = {
+        promo_id for fact in facts_alone if (promo_id := getattr(fact, "promo_id", None)) is not None
+    }
     async with database.snapshot() as snapshot:
         types = await list_type_names(snapshot, [booking.event_id])
+        promos = await list_promo_texts(snapshot, booking.event_id, list(promo_ids)) if promo_ids else {}
         exchanged = any(isinstance(fact, facts.TicketsExchanged) for _, fact in found)
         hall = await load_hall(snapshot, booking.event_id) if exchanged else None
     setting = Setting(
         booking.currency,
         event.place.zone,
         types,
-        await _names_of(database, booking, [fact for _, fact in found]),
+        await _names_of(database, booking, [*facts_alone, *[fact for _, fact in offers]]),
         {ticket.ticket_id: number for number, ticket in enumerate(booking.tickets, 1)},
         str if hall is None else hall.plan.label,
-        {
-            each.payment_id: each.card_digits
-            for each in await checkout.list_payments(database, booking.booking_id)
-            if each.card_digits is not None
-        },
+        {each.payment_id: each.card_digits for each in payments if each.card_digits is not None},
+        promos,
+        await checkin.find_undone(database, booking.event_id, undone),
     )
     written = [(at, type(fact).__name__, write_step(fact, setting)) for at, fact in found]
-    return [Step(at, kind, text) for at, kind, text in written if text is not None]
+    steps = [Step(at, kind, text) for at, kind, text in written if text is not None]
+    steps += [_write_offer(at, fact, returned, setting) for at, fact in offers]
+    steps += [_write_decline(payment, setting) for payment in payments if payment.state == "declined"]
+    resent = await mail.list_resent(database, booking)
+    steps += [Step(at, "TicketsResent", "The tickets were sent to the buyer once more.") for at in resent]
+    return sorted(steps, key=lambda step: step.at)
 
 
 def write_step(fact: facts.Fact, setting: Setting) -> str | None:  # noqa: PLR0912  # a table
     """Return what a fact says of its booking; None for what other facts say already."""
     match fact:
         case facts.BookingHeld(entry_id=None):
-            return f"Held until {setting.moment(fact.expires_at)}: {setting.counted(fact.tickets)}."
+            until, promo = setting.moment(fact.expires_at), setting.promo(fact.promo_id)
+            return f"Held until {until}: {setting.counted(fact.tickets)}{promo}."
         case facts.BookingHeld():
             until = setting.moment(fact.expires_at)
-            return f"Offered from the waitlist until {until}: {setting.counted(fact.tickets)}."
+            buyer = setting.person(fact.buyer_id)
+            return f"Offered to {buyer} from the waitlist until {until}: {setting.counted(fact.tickets)}."
         case facts.BookingConfirmed():
-            return f"Booked: {setting.counted(fact.tickets)}."
+            return f"Booked: {setting.counted(fact.tickets)}{setting.promo(fact.promo_id)}."
         case facts.HoldExtended():
             return f"The buyer got more time, until {setting.moment(fact.expires_at)}."
         case facts.HoldConfirmed(payment_id=None):
@@ -146,7 +190,7 @@ def write_step(fact: facts.Fact, setting: Setting) -> str | None:  # noqa: PLR09
         case facts.OfferAccepted():
             return "The buyer accepted the offer."
         case facts.OfferDiscounted():
-            return "The offer got the discount of a promo code."
+            return f"The offer got a discount{setting.promo(fact.promo_id)}."
         case _:
             return _write_ticket(fact, setting)
 
@@ -170,16 +214,20 @@ def _write_ticket(fact: facts.Fact, setting: Setting) -> str | None:
         case facts.TicketCheckedOut():
             return f"{setting.listed((fact.ticket_id,))}: went out at the door."
         case facts.CheckInUndone():
-            return f"{setting.listed((fact.ticket_id,))}: the check-in was undone."
+            return f"{setting.listed((fact.ticket_id,))}: the check-in was undone{_write_why(fact, setting)}"
         case _:
             return None
 
 
 def _write_cancellation(fact: facts.BookingCancelled | facts.TicketsCancelled, setting: Setting) -> str:
-    whole = isinstance(fact, facts.BookingCancelled)
+    whole, by = isinstance(fact, facts.BookingCancelled), _CANCELLED[fact.by]
+    if fact.person_id is not None and fact.person_id in setting.people:
+        by = f"{by} ({setting.people[fact.person_id]})"
     if fact.was == "held":
-        return "The hold was cancelled." if whole else f"No longer held: {setting.counted(fact.tickets)}."
-    what = "The booking was cancelled" if whole else "Tickets were cancelled"
+        if whole:
+            return f"The hold was cancelled{by}."
+        return f"No longer held: {setting.counted(fact.tickets)}; cancelled{by}."
+    what = f"The booking was cancelled{by}" if whole else f"Tickets were cancelled{by}"
     if fact.unpaid:
         money = "The bank did not pay."
     elif fact.refund_minor:
@@ -189,6 +237,35 @@ def _write_cancellation(fact: facts.BookingCancelled | facts.TicketsCancelled, s
     else:
         money = "Evently pays nothing back."
     return f"{what}: {setting.counted(fact.tickets)}. {money}"
+
+
+def _write_why(fact: facts.CheckInUndone, setting: Setting) -> str:
+    """Return by whom and why a check-in was undone."""
+    undone = setting.undone.get(fact.scan_id)
+    if undone is None:
+        return "."
+    by = f" by {undone.by}" if undone.by else ""
+    return f"{by}: “{undone.reason}”" if undone.reason else f"{by}."
+
+
+def _returned(found: Sequence[facts.Fact]) -> list[UUID]:
+    """Return the tickets that were ever offered to the waitlist."""
+    ids = [each for fact in found if isinstance(fact, facts.TicketsReturned) for each in fact.ticket_ids]
+    return list(dict.fromkeys(ids))
+
+
+def _write_offer(at: datetime, fact: facts.BookingHeld, returned: Sequence[UUID], setting: Setting) -> Step:
+    """Return that the waitlist was offered returned tickets: a fact about the booking of the offer."""
+    tickets = setting.listed(tuple(each for each in returned if each in fact.replaces))
+    who, until = setting.person(fact.buyer_id), setting.moment(fact.expires_at)
+    return Step(at, "BookingHeld", f"{tickets}: offered to {who} from the waitlist, until {until}.")
+
+
+def _write_decline(payment: checkout.Payment, setting: Setting) -> Step:
+    """Return that a payment did not go through, and what the buyer read about it."""
+    said = f" The buyer read: “{payment.failure_message}”" if payment.failure_message else ""
+    text = f"A payment of {setting.money(payment.amount_minor)} did not go through.{said}"
+    return Step(payment.changed_at, "PaymentDeclined", text)
 
 
 def _write_refund(fact: facts.RefundSettled, setting: Setting) -> str:
@@ -206,7 +283,7 @@ async def _names_of(database: Database, booking: Booking, found: list[facts.Fact
     """Return the names of the people whom these facts name."""
     ids = {booking.buyer_id}
     for fact in found:
-        for name in ("person_id", "giver_id", "receiver_id", "holder_id"):
+        for name in ("person_id", "giver_id", "receiver_id", "holder_id", "buyer_id"):
             if (person_id := getattr(fact, name, None)) is not None:
                 ids.add(person_id)
     names = {}

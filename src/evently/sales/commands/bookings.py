@@ -132,7 +132,8 @@ class CancelBooking(Command, frozen=True):
     refunded. A buyer is refunded what the conditions say, counted from `event_starts_at`, or from a start
     that was promised since the booking, whichever is better for the buyer. `unpaid`: the
     payment that confirmed the booking turned out to be void; nothing is refunded, because nothing was taken.
-    `keeps_door`, of an organizer: what was paid at the door is kept. Captured money never is.
+    `keeps_door`, of an organizer: what was paid at the door is kept. Captured money never is. `actor_id` is
+    the event where it was cancelled as a whole.
     """
 
     needs: ClassVar = Needs(key=True, booking=True, posted=True)

@@ -15,6 +15,7 @@ from evently.sales.reads.bookings import (
     list_events_to_release,
     list_held_bookings,
     list_live_bookings,
+    list_promo_texts,
     list_refunds,
     list_reschedulings,
     list_type_names,
@@ -27,6 +28,7 @@ from evently.sales.reads.journal import (
     list_facts_of_booking,
     list_journal,
     list_journal_files,
+    list_offers_of,
 )
 from evently.sales.reads.on_sale import (
     OnSaleState,
@@ -170,8 +172,10 @@ __all__ = [
     "list_journal_files",
     "list_live_bookings",
     "list_live_entries",
+    "list_offers_of",
     "list_open_of_giver",
     "list_places",
+    "list_promo_texts",
     "list_received_tickets",
     "list_received_upcoming",
     "list_refunds",

@@ -91,6 +91,12 @@ async def list_type_names(connection: Connection, event_ids: Sequence[UUID]) -> 
     return {row["ticket_type_id"]: row["name"] for row in rows}
 
 
+async def list_promo_texts(connection: Connection, event_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return promo codes of an event as buyers type them, by id, retired ones included."""
+    rows = await connection.fetch(*sql.list_promo_texts(event_id=event_id, promo_ids=list(ids)))
+    return {row["promo_id"]: row["code"] for row in rows}
+
+
 async def list_bookings_of_buyer(
     database: Database, buyer_id: UUID, kind: str, now: datetime, limit: int, after: str | None
 ) -> Page[Booking]:

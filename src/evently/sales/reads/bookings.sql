@@ -28,6 +28,12 @@ SELECT ticket_type_id, name
 FROM ticket_types
 WHERE event_id = ANY(:event_ids::uuid[]);
 
+-- name: list_promo_texts
+-- Promo codes of an event, retired ones included.
+SELECT promo_id, code
+FROM promo_codes
+WHERE event_id = :event_id AND promo_id = ANY(:promo_ids::uuid[]);
+
 -- name: list_of_event
 -- The bookings of an event, newest first: ids are in the order of time.
 SELECT bookings.event_id, bookings.booking_id, sales.currency

@@ -14,7 +14,7 @@ import msgspec
 
 from evently.db import Connection, Database, Record, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
-from evently.sales.facts import Fact, decode_facts
+from evently.sales.facts import BookingHeld, Fact, decode_facts
 from evently.sales.journal_files import FilesOfJournal, JournalFile, read_rows
 from evently.sales.nouns import Booking
 
@@ -22,6 +22,7 @@ sql: Final = load_queries(__name__)
 
 
 ROWS_OF_BOOKING_MAX: Final = 1_000  # a hundred tickets, each passed on and checked in several times
+OFFERS_SEARCHED_MAX: Final = 20  # returned tickets; each is a search of the journal
 
 
 class JournalRow(msgspec.Struct, frozen=True):
@@ -47,33 +48,49 @@ async def list_journal(database: Database, event_id: UUID, limit: int, after: st
 
 
 async def list_facts_of_booking(database: Database, booking: Booking) -> list[tuple[datetime, Fact]]:
-    """Return the facts about a booking with their instants, oldest first; at most those of 1,000 rows.
+    """Return the facts about a booking with their instants, oldest first; at most those of 1,000 rows."""
+    return [
+        (at, fact)
+        for at, fact in await _list_naming(database, booking, booking.booking_id)
+        if getattr(fact, "booking_id", None) == booking.booking_id
+    ]
 
-    The rows since it was placed are searched for its id. The time of rows never runs backwards, so the first
-    of them is found by halving.
+
+async def list_offers_of(
+    database: Database, booking: Booking, ticket_ids: Sequence[UUID]
+) -> list[tuple[datetime, BookingHeld]]:
+    """Return the offers of returned tickets of a booking to the waitlist, oldest first, each once.
+
+    They are facts about other bookings, and so searched for by ticket: at most OFFERS_SEARCHED_MAX tickets.
     """
+    found: dict[UUID, tuple[datetime, BookingHeld]] = {}
+    for ticket_id in ticket_ids[:OFFERS_SEARCHED_MAX]:
+        for at, fact in await _list_naming(database, booking, ticket_id):
+            if isinstance(fact, BookingHeld) and ticket_id in fact.replaces:
+                found[fact.booking_id] = (at, fact)
+    return sorted(found.values(), key=itemgetter(0))
+
+
+async def _list_naming(database: Database, booking: Booking, named: UUID) -> list[tuple[datetime, Fact]]:
+    """Return the facts of rows that name an id, since a booking was placed; at most those of 1,000 rows.
+
+    The time of rows never runs backwards, so the first of them is found by halving.
+    """
+    needle = str(named).encode()
     async with database.snapshot() as snapshot:
         first = await _first_row_at(snapshot, booking)
         rows = await snapshot.fetch(
-            *sql.list_naming(
-                event_id=booking.event_id,
-                first=first,
-                needle=str(booking.booking_id).encode(),
-                limit=ROWS_OF_BOOKING_MAX,
-            )
+            *sql.list_naming(event_id=booking.event_id, first=first, needle=needle, limit=ROWS_OF_BOOKING_MAX)
         )
         files = await list_journal_files(snapshot, booking.event_id)
     found = [(row["seq"], row["at"], row["facts"]) for row in rows]
     if files:
-        naming = partial(
-            _rows_naming, database.options.archive, files, first, str(booking.booking_id).encode()
-        )
+        naming = partial(_rows_naming, database.options.archive, files, first, needle)
         found += await asyncio.to_thread(naming)
     return [
         (at, fact)
         for _, at, stored in sorted(found, key=itemgetter(0))[:ROWS_OF_BOOKING_MAX]
         for fact in decode_facts(stored)
-        if getattr(fact, "booking_id", None) == booking.booking_id
     ]
 
 

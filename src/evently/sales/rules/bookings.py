@@ -41,7 +41,7 @@ from evently.sales.rules.moves import (
 from evently.sales.rules.pricing import Promise, cancellable_until, promise_to, refund_of, refundable_of
 from evently.sales.rules.promos import unlocking_code
 from evently.sales.rules.state import Batch, OutsideRecorded, Refund, ReturnedTicket, Sale
-from evently.sales.states import BookingPayment
+from evently.sales.states import BookingPayment, CancelledBy
 from evently.sales.terms import Conditions
 
 # Holds ------------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def _replace_tickets(sale: Sale, batch: Batch, booking: Booking) -> Booking:
             else 0
         )
         left = holder.paid_minor - holder.refunded_minor - holder.outside_minor
-        void_tickets(sale, batch, holder, returned, min(refund_minor, left))
+        void_tickets(sale, batch, holder, returned, min(refund_minor, left), by="waitlist")
     return _give_own_units(
         sale,
         batch,
@@ -214,8 +214,18 @@ def cancel_booking(sale: Sale, batch: Batch, command: CancelBooking) -> Outcome:
             _refund_minor(booking, chosen, conditions, promise, command, batch),
             unpaid=command.unpaid,
             keeps_door=keeps_door,
+            by=(by := _cancelled_by(command)),
+            person_id=command.actor_id if by == "organizer" else None,
         )
     )
+
+
+def _cancelled_by(command: CancelBooking) -> CancelledBy:
+    if command.unpaid:
+        return "payment"
+    if command.buyer_id is not None:
+        return "buyer"
+    return "event" if command.actor_id == command.event_id else "organizer"
 
 
 def is_paid_at_door(booking: Booking) -> bool:
@@ -268,12 +278,15 @@ def void_tickets(
     chosen: tuple[Ticket, ...],
     refund_minor: int,
     *,
+    by: CancelledBy,
     unpaid: bool = False,
     keeps_door: bool = False,
+    person_id: UUID | None = None,
 ) -> Booking:
     """Void tickets of a booking; cancel the booking with its last one.
 
     `keeps_door`: what was paid for them at the door stays with the organizer, and so in the ledger.
+    `person_id`: who of the organizer cancelled.
     """
     door_kept = keeps_door and is_paid_at_door(booking)
     for ticket in chosen if sale.transfers else ():
@@ -305,6 +318,8 @@ def void_tickets(
             released_seats(chosen),
             door_kept,
             parts,
+            by,
+            person_id,
         )
     )
     release(sale, batch, booking, chosen)
@@ -590,7 +605,7 @@ def end_offer_of(sale: Sale, batch: Batch, returned: Ticket) -> None:
     entry = batch.entries[offer.entry_id]
     if entry.state == "offered":
         offers.withdraw(sale, batch, entry, "lapsed")
-    void_tickets(sale, batch, offer, valid_tickets(offer), 0)
+    void_tickets(sale, batch, offer, valid_tickets(offer), 0, by="door")
 
 
 def keep(sale: Sale, batch: Batch, booking: Booking, returned: Sequence[Ticket]) -> Booking:

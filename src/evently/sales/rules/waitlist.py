@@ -26,7 +26,7 @@ from evently.sales.rules.moves import (
 from evently.sales.rules.pricing import amounts_of, payment_of
 from evently.sales.rules.promos import Wanted, discounts_of, find_promo, unlocking_code, unlocks, use_promo
 from evently.sales.rules.state import Batch, Promo, Sale, Waitlist
-from evently.sales.states import WithdrawalReason
+from evently.sales.states import CancelledBy, WithdrawalReason
 from evently.sales.terms import TicketTypeTerms
 
 
@@ -218,5 +218,6 @@ def leave_waitlist(sale: Sale, batch: Batch, command: LeaveWaitlist) -> Outcome:
     if command.buyer_id is None:
         offers.withdraw(sale, batch, entry, "cancelled")
     booking = batch.bookings[entry.booking_id]
-    void_tickets(sale, batch, booking, valid_tickets(booking), 0)
+    by: CancelledBy = "buyer" if command.buyer_id is not None else "event"
+    void_tickets(sale, batch, booking, valid_tickets(booking), 0, by=by)
     return Listed(batch.entries[entry.entry_id], batch.bookings[booking.booking_id])

@@ -58,7 +58,10 @@ class TicketNameView(msgspec.Struct, frozen=True):
 
 
 class StepView(msgspec.Struct, frozen=True):
-    """One thing that happened to a booking, in words, with times at the venue. `kind`: of the fact."""
+    """One thing that happened to a booking, in words, with times at the venue.
+
+    `kind`: of the fact; `PaymentDeclined` and `TicketsResent` are in no journal.
+    """
 
     at: datetime
     kind: Annotated[str, msgspec.Meta(examples=["HoldConfirmed"])]
