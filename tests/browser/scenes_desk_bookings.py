@@ -1,4 +1,4 @@
-"""Bookings at the desk in the gallery: the list, one with its story, the quote of a cancellation."""
+"""Bookings at the desk in the gallery: the list, the attendees, one with its story, a cancellation."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ async def photograph(gallery: Gallery, office: BoxOffice, url: str) -> None:
     await gallery.shot("desk-bookings", whole=True, narrow=True)
     await page.goto(f"{address}?q=nobody+at+all")
     await gallery.shot("desk-bookings-none")
+    await page.goto(f"{address.removesuffix('bookings')}attendees")
+    await gallery.shot("desk-booking-attendees", narrow=True)
     booking = f"{address}/{show_id('bkg', found['booking_id'])}"
     await page.goto(booking)
     for summary in await page.locator("main summary").all():

@@ -14,6 +14,7 @@ saving    errors at their fields, and both versions when two people edit
 typed     what organizers type: times, prices, shares
 money     money statements, the proof
 bookings  finding bookings; one with its story, and what is done when a buyer calls
+attendees the attendees by name, to be printed
 dates     the dates of a series: add, publish, change, cancel
 seats     zones, blocks and the state of every seat of an event
 questions what buyers are asked
@@ -33,6 +34,7 @@ from typing import Final
 
 from evently.web.pages.organize import (
     analytics,
+    attendees,
     bookings,
     codes,
     creating,
@@ -67,6 +69,7 @@ routes: Final = [
     *events.routes,
     *live.routes,
     *bookings.routes,
+    *attendees.routes,
     *money.routes,
     *analytics.routes,
     *editing.routes,
