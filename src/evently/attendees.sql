@@ -9,7 +9,8 @@ INNER JOIN attendee_names
     ON
         attendee_names.event_id = held.event_id
         AND attendee_names.ticket_id = held.ticket_id
-        AND attendee_names.buyer_id = held.holder_id;
+        AND attendee_names.buyer_id = held.holder_id
+/* routed: WHERE attendee_names.event_id = ANY(:event_ids) */;
 
 -- name: put_names
 -- Write names on tickets, in the order of their keys. The person is locked: nobody else writes these rows,
@@ -35,7 +36,10 @@ USING
 WHERE
     attendee_names.event_id = named.event_id
     AND attendee_names.ticket_id = named.ticket_id
-    AND attendee_names.buyer_id <> coalesce(tickets.holder_id, bookings.buyer_id);
+    AND attendee_names.buyer_id <> coalesce(tickets.holder_id, bookings.buyer_id)
+    /* routed: AND attendee_names.event_id = ANY(:event_ids)
+    AND tickets.event_id = ANY(:event_ids)
+    AND bookings.event_id = ANY(:event_ids) */;
 
 -- name: forget_person
 -- Delete the names that a person gave (attendee_names_buyer_ix).

@@ -170,9 +170,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         _help("Batches of bookings that one process runs at the same time, each on its own connection."),
     ] = 2
     batch_commands_max: Annotated[Count, _help("Maximum number of bookings in one transaction.")] = 500
-    batch_events_max: Annotated[
-        Count, _help("Maximum number of events in one transaction; set it to 1 on Citus.")
-    ] = 500
     batch_seconds_max: Annotated[
         float,
         msgspec.Meta(gt=0),
@@ -343,7 +340,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return EngineOptions(
             lanes=self.lanes,
             batch_commands_max=self.batch_commands_max,
-            batch_events_max=self.batch_events_max,
             queue_commands_max=self.queue_commands_max,
             batch_seconds_max=self.batch_seconds_max,
         )

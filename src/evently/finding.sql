@@ -92,17 +92,18 @@ FROM (
         seat_claims.event_id = ANY(:event_ids) AND seat_claims.seat_number = ANY(:seat_numbers::integer[])
     UNION
     SELECT paid.event_id, paid.booking_id
-    FROM unnest(:event_ids) AS named (event_id)
+    FROM sales
     CROSS JOIN LATERAL (
         SELECT payments.event_id, payments.booking_id
         FROM payments
         WHERE
-            payments.event_id = named.event_id
+            payments.event_id = sales.event_id
             AND payments.card_digits = :card_digits::text
             AND (:after::uuid IS NULL OR payments.booking_id < :after)
         ORDER BY payments.booking_id DESC
         LIMIT :limit
     ) AS paid
+    WHERE sales.event_id = ANY(:event_ids)
     UNION
     SELECT booking_references.event_id, booking_references.booking_id
     FROM booking_references
@@ -137,7 +138,7 @@ LIMIT :limit;
     ) AS walked
     WHERE
         EXISTS (
-            SELECT
+            SELECT 1
             FROM (
                 SELECT walked.buyer_id AS person_id
                 UNION ALL
@@ -168,7 +169,7 @@ LIMIT :limit;
         OR (
             :has_names
             AND EXISTS (
-                SELECT
+                SELECT 1
                 FROM tickets
                 INNER JOIN attendee_names
                     ON

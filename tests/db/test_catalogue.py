@@ -287,6 +287,7 @@ async def test_words_of_an_older_form_are_made_again_in_steps(
     async with db.transaction() as tx:  # an organizer is editing one of them
         await tx.fetch("SELECT FROM events WHERE event_id = $1 FOR UPDATE", events[0].event_id)
         assert await catalogue.remake_words(db)
+        assert await catalogue.remake_words(db)
         assert not await catalogue.remake_words(db)
     assert not await catalogue.remake_words(db)
     assert await db.fetch(indexed) == before

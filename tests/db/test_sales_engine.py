@@ -132,15 +132,6 @@ async def test_the_bookings_of_a_batch_are_whole(desk: SalesDesk) -> None:
     }
 
 
-async def test_a_lane_takes_one_event_at_a_time_where_it_must(db: Database) -> None:
-    async with open_sales_desk(db, lanes=1, batch_events_max=1) as desk:
-        events = [await desk.event() for _ in range(3)]
-        types = [(await desk.types(event))["Regular"] for event in events]
-        commands = [place(events[number % 3], types[number % 3]) for number in range(30)]
-        assert tally(await one_batch(db, events[0], desk.engine, commands)) == {"confirmed": 30}
-    await check_rows(db)
-
-
 # Keys -------------------------------------------------------------------------------------------------------
 
 

@@ -197,19 +197,16 @@ def load_buyer_units(session: Session, arguments: Arguments) -> list[Row]:
     for event_id, buyer_id in zip(arguments["event_ids"], arguments["buyer_ids"], strict=True):
         rows = session.rows_of(event_id)
         assert rows is not None
-        live = {
-            each["booking_id"]
-            for each in rows.bookings.values()
-            if each["buyer_id"] == buyer_id and each["state"] in {"held", "confirmed"}
-        }
-        tickets = [
-            ticket
-            for ticket in rows.tickets.values()
-            if ticket["booking_id"] in live and ticket["state"] != "void"
-        ]
-        for type_id, units in Counter(ticket["ticket_type_id"] for ticket in tickets).items():
-            if type_id in arguments["ticket_type_ids"]:
-                found.append(Row(event_id=event_id, buyer_id=buyer_id, ticket_type_id=type_id, units=units))
+        for each in rows.bookings.values():
+            if each["buyer_id"] == buyer_id and each["state"] in {"held", "confirmed"}:
+                types = [
+                    ticket["ticket_type_id"]
+                    for ticket in rows.tickets.values()
+                    if ticket["booking_id"] == each["booking_id"]
+                    and ticket["state"] != "void"
+                    and ticket["ticket_type_id"] in arguments["ticket_type_ids"]
+                ]
+                found.append(Row(event_id=event_id, buyer_id=buyer_id, ticket_type_ids=types))
     return found
 
 

@@ -118,7 +118,6 @@ def test_the_engine_has_its_limits_and_those_that_are_set() -> None:
     limits: dict[str, Any] = {
         "lanes": 3,
         "batch_commands_max": 7,
-        "batch_events_max": 1,
         "queue_commands_max": 50,
         "batch_seconds_max": 2.5,
     }

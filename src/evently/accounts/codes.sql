@@ -57,7 +57,7 @@ FOR UPDATE;
 -- name: is_reserved
 -- Whether the change from an address can still be undone.
 SELECT EXISTS (
-    SELECT FROM email_codes WHERE email = :email AND purpose = 'old_email' AND expires_at > :now
+    SELECT 1 FROM email_codes WHERE email = :email AND purpose = 'old_email' AND expires_at > :now
 );
 
 -- name: delete_undos

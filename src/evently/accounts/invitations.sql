@@ -1,7 +1,7 @@
 -- name: is_member
 -- Return whether a person with this e-mail is a member of an organizer.
 SELECT EXISTS(
-    SELECT FROM people
+    SELECT 1 FROM people
     INNER JOIN organizer_members ON organizer_members.person_id = people.person_id
     WHERE people.email = :email AND organizer_members.organizer_id = :organizer_id
 );

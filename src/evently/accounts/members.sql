@@ -59,7 +59,7 @@ LIMIT :limit;
 -- name: has_other_owner
 -- Return whether an organizer has another owner.
 SELECT EXISTS(
-    SELECT FROM organizer_members
+    SELECT 1 FROM organizer_members
     WHERE organizer_id = :organizer_id AND role = 'owner' AND person_id <> :person_id
 );
 
@@ -90,7 +90,7 @@ WHERE
     mine.person_id = :person_id
     AND mine.role = 'owner'
     AND NOT EXISTS (
-        SELECT FROM organizer_members AS others
+        SELECT 1 FROM organizer_members AS others
         WHERE
             others.organizer_id = mine.organizer_id
             AND others.role = 'owner'

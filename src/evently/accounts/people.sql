@@ -120,7 +120,7 @@ FOR NO KEY UPDATE;
 -- name: has_other_admin
 -- Return whether another person is an admin, and can log in.
 SELECT EXISTS(
-    SELECT FROM people WHERE role = 'admin' AND person_id <> :person_id AND locked_at IS NULL
+    SELECT 1 FROM people WHERE role = 'admin' AND person_id <> :person_id AND locked_at IS NULL
 );
 
 -- name: rename

@@ -81,12 +81,12 @@ LIMIT :limit;
 
 -- name: is_session_of
 -- Return whether a session is a person's.
-SELECT EXISTS(SELECT FROM sessions WHERE session_id = :session_id AND person_id = :person_id);
+SELECT EXISTS(SELECT 1 FROM sessions WHERE session_id = :session_id AND person_id = :person_id);
 
 -- name: is_open_since
 -- Return whether a session that has not ended was opened since an instant.
 SELECT EXISTS(
-    SELECT FROM sessions
+    SELECT 1 FROM sessions
     WHERE session_id = :session_id AND created_at >= :since AND revoked_at IS NULL
 );
 

@@ -17,7 +17,7 @@ from msgspec.structs import astuple
 
 from evently.analytics.nouns import Conversions, Revenue, Sums, quarter_of
 from evently.analytics.sources import count_sources
-from evently.db import Connection, Database, Record, load_queries
+from evently.db import Connection, Database, Record, load_queries, lock_by_event
 from evently.sales.facts import (
     BookingCancelled,
     BookingConfirmed,
@@ -179,7 +179,7 @@ async def _lock(tx: Connection, event_ids: Sequence[UUID]) -> dict[UUID, int]:
 
 
 async def _lock_known(tx: Connection, event_ids: Sequence[UUID]) -> dict[UUID, int]:
-    return {row["event_id"]: row["seq"] for row in await tx.fetch(*sql.lock_totals(event_ids=event_ids))}
+    return {row["event_id"]: row["seq"] for row in await lock_by_event(tx, sql.lock_totals, event_ids)}
 
 
 def _not_counted(rows: Iterable[JournalFacts], counted: Mapping[UUID, int]) -> list[JournalFacts]:

@@ -2,7 +2,8 @@
 
 -- name: lock_totals
 -- The last counted row of each event. Locked in key order, so that two relays never wait for each other in a
--- circle; the second relay then reads what the first has counted.
+-- circle (on a cluster event by event: `lock_by_event`); the second relay then reads what the first has
+-- counted.
 SELECT event_id, seq
 FROM event_totals
 WHERE event_id = ANY(:event_ids::uuid[])
@@ -67,6 +68,7 @@ FROM (
         ON ledger.event_id = counted.event_id
         AND ledger.seq > counted.after_seq
         AND ledger.seq <= counted.seq
+    /* routed: WHERE ledger.event_id = ANY(:event_ids) */
     GROUP BY ledger.event_id, quarter_at
 ) AS posted
 WHERE gross_minor != 0 OR struck_minor != 0 OR refunded_minor != 0 OR tax_minor != 0 OR fees_minor != 0;
@@ -93,7 +95,7 @@ FROM unnest(
     :gross_minor::bigint[], :struck_minor::bigint[], :refunded_minor::bigint[], :tax_minor::bigint[],
     :fees_minor::bigint[]
 ) AS new (event_id, seq, {sums}, {revenue})
-WHERE event_totals.event_id = new.event_id;
+WHERE event_totals.event_id = new.event_id /* routed: AND event_totals.event_id = ANY(:event_ids) */;
 
 -- name: add_quarters
 -- Add to the sums of quarters of an hour. The totals of their events are locked.

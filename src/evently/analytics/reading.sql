@@ -164,19 +164,21 @@ SELECT
     events.starts_at,
     events.state,
     sales.currency,
-    units.capacity,
-    units.held,
-    units.sold,
-    units.set_aside
+    coalesce(units.capacity, 0) AS capacity,
+    coalesce(units.held, 0) AS held,
+    coalesce(units.sold, 0) AS sold,
+    coalesce(units.set_aside, 0) AS set_aside
 FROM events
 INNER JOIN sales ON sales.event_id = events.event_id
-CROSS JOIN LATERAL (
+LEFT JOIN (
     SELECT
-        coalesce(sum(pools.capacity), 0) AS capacity,
-        coalesce(sum(pools.held), 0) AS held,
-        coalesce(sum(pools.sold), 0) AS sold,
-        coalesce(sum(pools.set_aside), 0) AS set_aside
+        pools.event_id,
+        sum(pools.capacity) AS capacity,
+        sum(pools.held) AS held,
+        sum(pools.sold) AS sold,
+        sum(pools.set_aside) AS set_aside
     FROM pools
-    WHERE pools.event_id = events.event_id
-) AS units
+    WHERE pools.event_id = ANY(:event_ids::uuid[])
+    GROUP BY pools.event_id
+) AS units ON units.event_id = events.event_id
 WHERE events.event_id = ANY(:event_ids::uuid[]);

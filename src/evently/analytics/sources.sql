@@ -15,7 +15,8 @@ FROM unnest(:event_ids::uuid[], :booking_ids::uuid[], :vias::text[]) AS new (eve
 SELECT booking_sources.event_id, booking_sources.booking_id, booking_sources.via
 FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS named (event_id, booking_id)
 INNER JOIN booking_sources
-    ON booking_sources.event_id = named.event_id AND booking_sources.booking_id = named.booking_id;
+    ON booking_sources.event_id = named.event_id AND booking_sources.booking_id = named.booking_id
+/* routed: WHERE booking_sources.event_id = ANY(:event_ids) */;
 
 -- name: add_sources
 -- Add to the sums of sources.

@@ -1,6 +1,14 @@
 -- Statements that find breaches of invariants. Each reads the snapshot of one audit, for one event or
 -- (:event_id NULL) for all events, and returns at most :examples_max breaches with the total number.
 
+-- name: read_head
+-- The head of an event's journal, and how much of it was counted: as long as neither changes, nothing does
+-- that is compared.
+SELECT sales.seq, sales.head_hash, event_totals.seq AS counted_seq
+FROM sales
+LEFT JOIN event_totals ON event_totals.event_id = sales.event_id
+WHERE sales.event_id = :event_id;
+
 -- name: find_oversold_pools
 -- I1: pools with a negative counter, and oversold pools.
 SELECT
@@ -339,27 +347,38 @@ WITH breaches AS (
             OR position(convert_to(bookings.booking_id::text, 'UTF8') IN idempotency_keys.answer) = 0
             OR position(convert_to(bookings.event_id::text, 'UTF8') IN idempotency_keys.answer) = 0
             OR position(convert_to(bookings.buyer_id::text, 'UTF8') IN idempotency_keys.answer) = 0
-            OR EXISTS (
-                SELECT 1
-                FROM tickets
-                WHERE
-                    tickets.event_id = bookings.event_id
-                    AND tickets.booking_id = bookings.booking_id
-                    AND (
-                        position(convert_to(tickets.ticket_id::text, 'UTF8') IN idempotency_keys.answer) = 0
-                        OR (
-                            position(tickets.secret IN idempotency_keys.answer) = 0
-                            AND NOT EXISTS (
-                                SELECT FROM void_codes
-                                WHERE
-                                    void_codes.event_id = tickets.event_id
-                                    AND void_codes.ticket_id = tickets.ticket_id
-                                    AND position(void_codes.secret IN idempotency_keys.answer) > 0
-                            )
-                        )
-                    )
+        )
+    UNION ALL
+    SELECT
+        idempotency_keys.event_id,
+        format(
+            'the answer to key %L is not about booking %s', idempotency_keys.key, idempotency_keys.booking_id
+        ) AS what
+    FROM idempotency_keys
+    INNER JOIN bookings
+        ON bookings.event_id = idempotency_keys.event_id AND bookings.booking_id = idempotency_keys.booking_id
+    INNER JOIN tickets
+        ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id
+    LEFT JOIN void_codes
+        ON void_codes.event_id = tickets.event_id
+            AND void_codes.ticket_id = tickets.ticket_id
+            AND position(void_codes.secret IN idempotency_keys.answer) > 0
+    WHERE
+        (:event_id::uuid IS NULL OR idempotency_keys.event_id = :event_id)
+        AND idempotency_keys.entry_id IS NULL
+        AND position(convert_to(bookings.booking_id::text, 'UTF8') IN idempotency_keys.answer) > 0
+        AND position(convert_to(bookings.event_id::text, 'UTF8') IN idempotency_keys.answer) > 0
+        AND position(convert_to(bookings.buyer_id::text, 'UTF8') IN idempotency_keys.answer) > 0
+        AND (
+            position(convert_to(tickets.ticket_id::text, 'UTF8') IN idempotency_keys.answer) = 0
+            OR (
+                position(tickets.secret IN idempotency_keys.answer) = 0
+                AND void_codes.ticket_id IS NULL
             )
         )
+    GROUP BY
+        idempotency_keys.event_id, idempotency_keys.actor_id, idempotency_keys.key,
+        idempotency_keys.booking_id
     UNION ALL
     SELECT
         idempotency_keys.event_id,

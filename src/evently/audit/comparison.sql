@@ -21,10 +21,16 @@ SELECT
     coalesce(event_totals.cancelled_bookings, 0) AS cancelled_bookings,
     coalesce(event_totals.cancelled_tickets, 0) AS cancelled_tickets,
     coalesce(event_totals.cancelled_minor, 0) AS cancelled_minor,
-    (SELECT count(*) FROM bookings WHERE bookings.event_id = sales.event_id) AS bookings_stored,
+    coalesce(stored.bookings, 0) AS bookings_stored,
     now() - :delivered_within::interval AS old_at
 FROM sales
 LEFT JOIN event_totals ON event_totals.event_id = sales.event_id
+LEFT JOIN (
+    SELECT bookings.event_id, count(*) AS bookings
+    FROM bookings
+    WHERE :event_id::uuid IS NULL OR bookings.event_id = :event_id
+    GROUP BY bookings.event_id
+) AS stored ON stored.event_id = sales.event_id
 WHERE :event_id::uuid IS NULL OR sales.event_id = :event_id
 ORDER BY sales.event_id;
 
@@ -214,7 +220,7 @@ FROM tickets
 WHERE
     tickets.event_id = :event_id
     AND EXISTS (
-        SELECT FROM void_codes
+        SELECT 1 FROM void_codes
         WHERE void_codes.event_id = tickets.event_id AND void_codes.ticket_id = tickets.ticket_id
     );
 

@@ -12,20 +12,19 @@ WITH breaches AS (
     INNER JOIN sale_conditions
         ON sale_conditions.event_id = bookings.event_id
             AND sale_conditions.version = bookings.conditions_version
+    INNER JOIN (
+        SELECT DISTINCT tickets.event_id, tickets.booking_id
+        FROM tickets
+        WHERE
+            (:event_id::uuid IS NULL OR tickets.event_id = :event_id)
+            AND tickets.state != 'void'
+            AND tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor > 0
+    ) AS priced ON priced.event_id = bookings.event_id AND priced.booking_id = bookings.booking_id
     WHERE
         (:event_id::uuid IS NULL OR bookings.event_id = :event_id)
         AND bookings.state = 'confirmed'
         AND bookings.payment_id IS NULL
         AND convert_from(sale_conditions.conditions, 'UTF8')::jsonb ->> 'payment' = 'online'
-        AND EXISTS (
-            SELECT 1
-            FROM tickets
-            WHERE
-                tickets.event_id = bookings.event_id
-                AND tickets.booking_id = bookings.booking_id
-                AND tickets.state != 'void'
-                AND tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor > 0
-        )
     UNION ALL
     SELECT
         bookings.event_id,
@@ -43,6 +42,7 @@ WITH breaches AS (
         END AS what
     FROM bookings
     LEFT JOIN payments ON payments.event_id = bookings.event_id AND payments.payment_id = bookings.payment_id
+    LEFT JOIN sales ON sales.event_id = bookings.event_id
     WHERE
         (:event_id::uuid IS NULL OR bookings.event_id = :event_id)
         AND bookings.payment_id IS NOT NULL
@@ -51,8 +51,7 @@ WITH breaches AS (
             OR payments.booking_id != bookings.booking_id
             OR payments.buyer_id != bookings.buyer_id
             OR payments.amount_minor != bookings.paid_minor
-            OR payments.currency
-            != (SELECT sales.currency FROM sales WHERE sales.event_id = bookings.event_id)
+            OR payments.currency != sales.currency
             OR (bookings.captured_at < now() - :grace::interval AND payments.state != 'captured')
             OR (
                 bookings.captured_at IS NULL
@@ -88,16 +87,18 @@ WITH breaches AS (
             bookings.refunded_minor
         ) AS what
     FROM bookings
+    LEFT JOIN (
+        SELECT refunds.event_id, refunds.booking_id, sum(refunds.amount_minor) AS amount_minor
+        FROM refunds
+        WHERE :event_id::uuid IS NULL OR refunds.event_id = :event_id
+        GROUP BY refunds.event_id, refunds.booking_id
+    ) AS decided ON decided.event_id = bookings.event_id AND decided.booking_id = bookings.booking_id
     WHERE
         (:event_id::uuid IS NULL OR bookings.event_id = :event_id)
         AND (
             bookings.refunded_minor + bookings.outside_minor > bookings.paid_minor
             OR bookings.outside_minor < 0
-            OR bookings.refunded_minor != (
-                SELECT coalesce(sum(refunds.amount_minor), 0)
-                FROM refunds
-                WHERE refunds.event_id = bookings.event_id AND refunds.booking_id = bookings.booking_id
-            )
+            OR bookings.refunded_minor != coalesce(decided.amount_minor, 0)
         )
 )
 

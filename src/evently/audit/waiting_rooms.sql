@@ -150,7 +150,7 @@ breaches AS (
     WHERE
         positions.admitted_at IS NOT NULL
         AND NOT EXISTS (
-            SELECT
+            SELECT 1
             FROM paces
             WHERE
                 paces.event_id = positions.event_id
@@ -170,7 +170,7 @@ breaches AS (
         bookings.placed_at >= rooms.draws_at
         AND bookings.entry_id IS NULL
         AND NOT EXISTS (
-            SELECT
+            SELECT 1
             FROM waiting_room_entries AS entries
             WHERE
                 entries.event_id = bookings.event_id

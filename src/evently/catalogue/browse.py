@@ -22,7 +22,7 @@ from evently.catalogue.events import find_events
 from evently.catalogue.local_time import EARLIEST, LATEST, is_within_reach
 from evently.catalogue.nouns import EVENT_ELAPSED_MAX, Event, EventCard, ListSaleSummaries, SaleSummary
 from evently.catalogue.words import Search, tsqueries_by_relevance, tsquery_of
-from evently.db import Connection, Database, Query, load_queries
+from evently.db import Connection, Database, Query, load_queries, placement
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import FieldError, Invalid
 from evently.kit.ids import NO_ID
@@ -138,7 +138,8 @@ async def list_events_ahead(
 
 async def list_currencies(database: Database) -> list[str]:
     """Return the currencies of published events, in the order of their codes."""
-    rows = await database.fetch(*sql.list_currencies(currencies=list(CURRENCIES)))
+    query = sql.list_currencies_spread if placement.is_spread else sql.list_currencies
+    rows = await database.fetch(*query(currencies=list(CURRENCIES)))
     return [row["currency"] for row in rows]
 
 

@@ -86,3 +86,10 @@ WHERE EXISTS (
     WHERE events.state = 'published' AND NOT events.sandbox AND events.currency = known.currency
 )
 ORDER BY known.currency;
+
+-- name: list_currencies_spread
+-- The same on a cluster, which has no such looks: each shard reads the index of its published events.
+SELECT DISTINCT currency
+FROM events
+WHERE state = 'published' AND NOT sandbox AND currency = ANY(:currencies::text[])
+ORDER BY currency;

@@ -21,7 +21,7 @@ import msgspec
 from evently.catalogue.local_time import keep_wall_times
 from evently.catalogue.nouns import Event, EventTerms, LastEdit, VenueCopy
 from evently.catalogue.words import WORDS_VERSION, lexemes_of
-from evently.db import Connection, Database, Record, load_queries
+from evently.db import Connection, Database, Record, load_queries, lock_by_event
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import NO_ID
 
@@ -155,17 +155,21 @@ async def lock_event(tx: Connection, event_id: UUID) -> Event:
 
 async def lock_events_ahead(tx: Connection, venue_id: UUID, after: datetime, limit: int) -> list[Event]:
     """Return some events at a venue that are not cancelled and end after an instant, locked."""
-    rows = await tx.fetch(*sql.lock_events_ahead(venue_id=venue_id, after=after, limit=limit))
+    there = await tx.fetch(*sql.list_events_ahead(venue_id=venue_id, after=after, limit=limit))
+    event_ids = [row["event_id"] for row in there]
+    rows = await lock_by_event(tx, sql.lock_events_ahead, event_ids, venue_id=venue_id, after=after)
     return [read_event(row) for row in rows]
 
 
 async def copy_venue(tx: Connection, place: VenueCopy, now: datetime) -> None:
     """Copy a changed venue to its events, page by page. In another time zone, their wall times stay."""
     after = NO_ID
-    while rows := await tx.fetch(
-        *sql.lock_events_of_venue(venue_id=place.venue_id, after=after, limit=_COPY_PAGE)
+    while there := await tx.fetch(
+        *sql.list_events_of_venue(venue_id=place.venue_id, after=after, limit=_COPY_PAGE)
     ):
-        after = rows[-1]["event_id"]
+        after = there[-1]["event_id"]
+        event_ids = [row["event_id"] for row in there]
+        rows = await lock_by_event(tx, sql.lock_events_of_venue, event_ids, venue_id=place.venue_id)
         lexemes = await asyncio.to_thread(_list_lexemes, rows, place)
         times = [
             keep_wall_times(row["starts_at"], row["ends_at"], ZoneInfo(row["time_zone"]), place.zone)
@@ -189,7 +193,12 @@ async def copy_venue(tx: Connection, place: VenueCopy, now: datetime) -> None:
 async def remake_words(database: Database) -> bool:
     """Make the words of some events again that an older version made; return whether there may be more."""
     async with database.transaction() as tx:
-        rows = await tx.fetch(*sql.lock_outdated_words(limit=INDEXED_MAX))
+        after, rows = NO_ID, list[Record]()
+        while not rows and (
+            older := await tx.fetch(*sql.list_words_to_remake(after=after, limit=INDEXED_MAX))
+        ):
+            after = older[-1]["event_id"]
+            rows = await lock_by_event(tx, sql.lock_outdated_words, [row["event_id"] for row in older])
         if rows:
             await tx.execute(
                 *sql.update_words(
@@ -198,7 +207,7 @@ async def remake_words(database: Database) -> bool:
                     words_version=WORDS_VERSION,
                 )
             )
-    return len(rows) == INDEXED_MAX
+    return len(older) == INDEXED_MAX
 
 
 async def get_event(database: Database, event_id: UUID) -> Event:

@@ -103,24 +103,43 @@ DELETE FROM events WHERE event_id = :event_id AND state = 'draft';
 -- Delete a sandbox event, in any state, with its sale: nobody has booked any more.
 DELETE FROM events WHERE event_id = :event_id AND sandbox;
 
--- name: lock_events_ahead
--- Some events at a venue that are not cancelled and end after an instant, in the order of their keys, because
--- their sales change with them. The venue is locked: no other event moves here.
-SELECT {event}
+-- name: list_events_ahead
+-- Some events at a venue that are not cancelled and end after an instant, in the order of their keys.
+SELECT event_id
 FROM events
 WHERE venue_id = :venue_id AND state <> 'cancelled' AND ends_at > :after
 ORDER BY event_id
-LIMIT :limit
+LIMIT :limit;
+
+-- name: lock_events_ahead
+-- Those of these events that are still so, in the order of their keys, because their sales change with them.
+-- The venue is locked: no other event moves here.
+SELECT {event}
+FROM events
+WHERE
+    event_id = ANY(:event_ids::uuid[])
+    AND venue_id = :venue_id
+    AND state <> 'cancelled'
+    AND ends_at > :after
+ORDER BY event_id
 FOR UPDATE;
 
--- name: lock_events_of_venue
--- Some events at a venue, in the order of their keys, to copy the venue's new name to them. An event that
--- moves away in the meantime is skipped; one that moves here waits for the lock of the venue.
-SELECT event_id, organizer_id, series_id, title, description, category, tags, time_zone, starts_at, ends_at
+-- name: list_events_of_venue
+-- Some events at a venue, in the order of their keys.
+SELECT event_id
 FROM events
 WHERE venue_id = :venue_id AND event_id > :after
 ORDER BY event_id
-LIMIT :limit
+LIMIT :limit;
+
+-- name: lock_events_of_venue
+-- Those of these events that are still at the venue, in the order of their keys, to copy its new name to
+-- them. An event that moves away in the meantime is left out; one that moves here waits for the lock of the
+-- venue.
+SELECT event_id, organizer_id, series_id, title, description, category, tags, time_zone, starts_at, ends_at
+FROM events
+WHERE event_id = ANY(:event_ids::uuid[]) AND venue_id = :venue_id
+ORDER BY event_id
 FOR UPDATE;
 
 -- name: update_venue_copies
@@ -133,16 +152,23 @@ SET
 FROM unnest(
     :event_ids::uuid[], :starts_ats::timestamptz[], :ends_ats::timestamptz[], :lexemes::text[]
 ) AS new (event_id, starts_at, ends_at, lexemes)
-WHERE events.event_id = new.event_id;
+WHERE events.event_id = new.event_id /* routed: AND events.event_id = ANY(:event_ids) */;
+
+-- name: list_words_to_remake
+-- Some events whose words have an older form (events_words_ix), after a key.
+SELECT event_id
+FROM events
+WHERE words_version < 2 AND event_id > :after
+ORDER BY event_id
+LIMIT :limit;
 
 -- name: lock_outdated_words
--- Some events whose words have an older form (events_words_ix). Events that an organizer edits at this moment
+-- Those of these events whose words still have an older form. Events that an organizer edits at this moment
 -- are skipped: the edit writes their words.
 SELECT event_id, organizer_id, series_id, title, description, category, tags, venue_name, city
 FROM events
-WHERE words_version < 2
+WHERE event_id = ANY(:event_ids::uuid[]) AND words_version < 2
 ORDER BY event_id
-LIMIT :limit
 FOR NO KEY UPDATE SKIP LOCKED;
 
 -- name: update_words
@@ -151,7 +177,7 @@ FOR NO KEY UPDATE SKIP LOCKED;
 UPDATE events
 SET search = array_to_tsvector(string_to_array(new.lexemes, ' ')), words_version = :words_version
 FROM unnest(:event_ids::uuid[], :lexemes::text[]) AS new (event_id, lexemes)
-WHERE events.event_id = new.event_id;
+WHERE events.event_id = new.event_id /* routed: AND events.event_id = ANY(:event_ids) */;
 
 -- name: list_to_remind
 -- Published events that have not begun, and whose reminder is due: at noon on the day before, on the clocks

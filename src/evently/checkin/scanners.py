@@ -112,7 +112,9 @@ async def enrol_scanner(tx: Connection, code: str, now: datetime) -> tuple[Scann
         tx, found["organizer_id"], found["name"], _SCOPES, found["created_by"], now, found["event_id"]
     )
     # Of two devices with one code, the second waits for the lock, and finds nothing to enrol
-    row = await tx.fetchrow(*sql.enrol(code_hash=_hash(code), api_key_id=key.api_key_id, now=now))
+    row = await tx.fetchrow(
+        *sql.enrol(event_id=found["event_id"], code_hash=_hash(code), api_key_id=key.api_key_id, now=now)
+    )
     if row is None:
         raise Refused(CheckinRefusal.ENROLMENT_ENDED)
     return _scanner(row), text

@@ -32,7 +32,12 @@ WHERE code_hash = :code_hash AND enrolled_at IS NULL AND revoked_at IS NULL AND 
 -- name: enrol
 -- Give a scanner the key of its device. A code works once: the second device finds no row.
 UPDATE scanners SET enrolled_at = :now, api_key_id = :api_key_id
-WHERE code_hash = :code_hash AND enrolled_at IS NULL AND revoked_at IS NULL AND expires_at > :now
+WHERE
+    event_id = :event_id
+    AND code_hash = :code_hash
+    AND enrolled_at IS NULL
+    AND revoked_at IS NULL
+    AND expires_at > :now
 RETURNING {scanner};
 
 -- name: list_scanners

@@ -48,7 +48,11 @@ LEFT JOIN attendee_names
         AND attendee_names.ticket_id = tickets.ticket_id
         AND attendee_names.buyer_id = coalesce(tickets.holder_id, bookings.buyer_id)
 LEFT JOIN people
-    ON people.person_id = coalesce(tickets.holder_id, bookings.buyer_id) AND people.erased_at IS NULL;
+    ON people.person_id = coalesce(tickets.holder_id, bookings.buyer_id) AND people.erased_at IS NULL
+/* routed: WHERE
+    tickets.event_id = ANY(:event_ids)
+    AND bookings.event_id = ANY(:event_ids)
+    AND ticket_types.event_id = ANY(:event_ids) */;
 
 -- name: find_void_codes
 -- Why codes are void, and the seats of their tickets now. A code was passed on in the instant in which a
@@ -78,7 +82,7 @@ CROSS JOIN LATERAL (
         coalesce(bool_or(transfers.ended_at < void_codes.voided_at), FALSE) AS passed_before
     FROM transfers
     WHERE
-        transfers.event_id = void_codes.event_id
+        transfers.event_id = :event_id
         AND transfers.ticket_id = void_codes.ticket_id
         AND transfers.state = 'accepted'
 ) AS accepted;
@@ -93,7 +97,7 @@ LEFT JOIN LATERAL (
     FROM scans AS earlier
     WHERE
         scans.result != 'accepted'
-        AND earlier.event_id = scans.event_id
+        AND earlier.event_id = :event_id
         AND earlier.ticket_id = scans.ticket_id
         AND earlier.result = 'accepted'
         AND earlier.received_at <= scans.received_at

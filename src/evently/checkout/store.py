@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -26,7 +26,7 @@ from evently.checkout.nouns import (
     PaymentState,
     RefundRow,
 )
-from evently.db import Connection, Database, Record, load_queries
+from evently.db import Connection, Database, Record, load_queries, lock_by_event
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.errors import Refused
 from evently.kit.together import Together
@@ -39,6 +39,7 @@ EVENTS_WITH_FAILED_REFUNDS_MAX: Final = 20  # more than a person mends before re
 # Until a row that was due is due again. The pause doubles each time, up to the longest pause.
 FIRST_PAUSE: Final = timedelta(seconds=2)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
+_DOUBLED_MAX: Final = 20  # times: far beyond the longest pause
 # The relay begins a refund within seconds of its decision. One that it has not begun by then is begun without
 # it; the audit allows twice as long (audit/__init__.py).
 FORGOTTEN_AFTER: Final = timedelta(minutes=5)
@@ -150,6 +151,10 @@ class Rows:
             resume_ats=[move.resume_at for move in moves],
         )
         async with self._database.transaction() as tx:
+            if len(moves) > 1:  # one alone waits for nobody while it holds something
+                event_ids = [move.payment.event_id for move in moves]
+                payment_ids = [move.payment.payment_id for move in moves]
+                await lock_by_event(tx, sql.lock_payments, event_ids, payment_ids=payment_ids)
             rows = await tx.fetch(*query)
         return _in_order(rows, [move.payment for move in moves])
 
@@ -272,13 +277,16 @@ async def take_due_payments(
 
     `without` and `only` name gateways.
     """
+    due = await tx.fetch(*sql.list_due_payments(now=now, without=list(without), only=only, limit=limit))
+    event_ids, payment_ids = _columns(due, "event_id", "payment_id")
+    locked = due and await lock_by_event(
+        tx, sql.lock_due_payments, event_ids, payment_ids=payment_ids, now=now
+    )
+    if not locked:
+        return []
+    event_ids, payment_ids, tries = _columns(locked, "event_id", "payment_id", "tries")
     query = sql.take_due_payments(
-        now=now,
-        without=list(without),
-        only=only,
-        limit=limit,
-        first_pause=FIRST_PAUSE,
-        longest_pause=LONGEST_PAUSE,
+        event_ids=event_ids, payment_ids=payment_ids, resume_ats=[_due_again(now, each) for each in tries]
     )
     return [payment_of(row) for row in await tx.fetch(*query)]
 
@@ -288,8 +296,26 @@ async def take_due_refunds(tx: Connection, now: datetime, limit: int) -> list[tu
     await tx.execute(
         *sql.begin_forgotten_refunds(now=now, before=now - FORGOTTEN_AFTER, limit=FORGOTTEN_BEGUN_MAX)
     )
-    query = sql.take_due_refunds(now=now, limit=limit, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
+    due = await tx.fetch(*sql.list_due_refunds(now=now, limit=limit))
+    event_ids, refund_ids = _columns(due, "event_id", "refund_id")
+    locked = due and await lock_by_event(tx, sql.lock_due_refunds, event_ids, refund_ids=refund_ids, now=now)
+    if not locked:
+        return []
+    event_ids, refund_ids, tries = _columns(locked, "event_id", "refund_id", "tries")
+    query = sql.take_due_refunds(
+        event_ids=event_ids, refund_ids=refund_ids, resume_ats=[_due_again(now, each) for each in tries]
+    )
     return [(row["event_id"], row["refund_id"]) for row in await tx.fetch(*query)]
+
+
+def _due_again(now: datetime, tries: int) -> datetime:
+    """Return when a row is due again that was tried so often before."""
+    pause: timedelta = FIRST_PAUSE * 2 ** min(tries, _DOUBLED_MAX)
+    return now + min(pause, LONGEST_PAUSE)
+
+
+def _columns(rows: Sequence[Record], *names: str) -> list[list[Any]]:
+    return [[row[name] for row in rows] for name in names]
 
 
 async def begin_refunds(

@@ -30,7 +30,7 @@ SELECT
     events.title AS description,
     -- An offer that uses up a promo code when it is accepted
     EXISTS (
-        SELECT
+        SELECT 1
         FROM waitlist_entries AS entries
         INNER JOIN ticket_types
             ON
@@ -71,61 +71,53 @@ FROM unnest(
     :hosteds::boolean[], :return_urls::text[], :descriptions::text[], :expires_ats::timestamptz[],
     :amount_minors::bigint[], :currencys::text[], :created_ats::timestamptz[], :resume_ats::timestamptz[]
 ) AS new ({begun_payment})
-LEFT JOIN LATERAL (
-    SELECT max(payments.attempt) AS attempt
+LEFT JOIN (
+    SELECT payments.event_id, payments.booking_id, max(payments.attempt) AS attempt
     FROM payments
-    WHERE payments.event_id = new.event_id AND payments.booking_id = new.booking_id
-) AS earlier ON true
+    WHERE payments.event_id = ANY(:event_ids) AND payments.booking_id = ANY(:booking_ids)
+    GROUP BY payments.event_id, payments.booking_id
+) AS earlier ON earlier.event_id = new.event_id AND earlier.booking_id = new.booking_id
 ORDER BY new.event_id, new.booking_id
 ON CONFLICT DO NOTHING
 RETURNING {payment};
 
+-- name: lock_payments
+-- Lock payments before several are moved, in key order, because other processes may move the same ones. No
+-- key changes, so that refunds may refer to them at the same time.
+SELECT event_id, payment_id
+FROM payments
+WHERE event_id = ANY(:event_ids::uuid[]) AND payment_id = ANY(:payment_ids::uuid[])
+ORDER BY event_id, payment_id
+FOR NO KEY UPDATE;
+
 -- name: move_payments
 -- Move payments from one state to another, or change them within a state. A payment that has left the given
--- state gets no row. A NULL keeps the old value, except in next_action, which is set each time. Locked in key
--- order, because other processes may move the same payments; no key changes, so that refunds may refer to
--- them at the same time.
-WITH wanted AS (
-    SELECT
-        payments.event_id,
-        payments.payment_id,
-        new.state,
-        new.reference,
-        new.next_action,
-        new.failure_code,
-        new.failure_message,
-        new.card_digits,
-        new.at,
-        new.resume_at
-    FROM unnest(
-        :event_ids::uuid[], :payment_ids::uuid[], :was::text[], :states::text[], :refs::text[],
-        :next_actions::text[], :failure_codes::text[], :failure_messages::text[], :card_digits::text[],
-        :ats::timestamptz[], :resume_ats::timestamptz[]
-    ) AS new (
-        event_id, payment_id, was, state, reference, next_action, failure_code, failure_message, card_digits,
-        at, resume_at
-    )
-    INNER JOIN payments
-        ON payments.event_id = new.event_id
-        AND payments.payment_id = new.payment_id
-        AND payments.state = new.was
-    ORDER BY payments.event_id, payments.payment_id
-    FOR NO KEY UPDATE OF payments
-)
-
+-- state gets no row: an update that has waited for another one compares the row again. A NULL keeps the old
+-- value, except in next_action, which is set each time.
 UPDATE payments
 SET
-    state = wanted.state,
-    reference = coalesce(wanted.reference, payments.reference),
-    next_action = wanted.next_action,
-    failure_code = coalesce(wanted.failure_code, payments.failure_code),
-    failure_message = coalesce(wanted.failure_message, payments.failure_message),
-    card_digits = coalesce(wanted.card_digits, payments.card_digits),
-    changed_at = CASE WHEN payments.state = wanted.state THEN payments.changed_at ELSE wanted.at END,
-    tries = CASE WHEN payments.state = wanted.state THEN payments.tries ELSE 0 END,
-    resume_at = wanted.resume_at
-FROM wanted
-WHERE payments.event_id = wanted.event_id AND payments.payment_id = wanted.payment_id
+    state = new.state,
+    reference = coalesce(new.reference, payments.reference),
+    next_action = new.next_action,
+    failure_code = coalesce(new.failure_code, payments.failure_code),
+    failure_message = coalesce(new.failure_message, payments.failure_message),
+    card_digits = coalesce(new.card_digits, payments.card_digits),
+    changed_at = CASE WHEN payments.state = new.state THEN payments.changed_at ELSE new.at END,
+    tries = CASE WHEN payments.state = new.state THEN payments.tries ELSE 0 END,
+    resume_at = new.resume_at
+FROM unnest(
+    :event_ids::uuid[], :payment_ids::uuid[], :was::text[], :states::text[], :refs::text[],
+    :next_actions::text[], :failure_codes::text[], :failure_messages::text[], :card_digits::text[],
+    :ats::timestamptz[], :resume_ats::timestamptz[]
+) AS new (
+    event_id, payment_id, was, state, reference, next_action, failure_code, failure_message, card_digits, at,
+    resume_at
+)
+WHERE
+    payments.event_id = new.event_id
+    AND payments.payment_id = new.payment_id
+    AND payments.state = new.was
+    /* routed: AND payments.event_id = ANY(:event_ids) */
 RETURNING {payments.payment};
 
 -- name: find_payment
@@ -182,31 +174,41 @@ LIMIT :limit;
 SELECT DISTINCT payments.booking_id
 FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS expired (event_id, booking_id)
 INNER JOIN payments
-    ON payments.event_id = expired.event_id AND payments.booking_id = expired.booking_id;
+    ON payments.event_id = expired.event_id AND payments.booking_id = expired.booking_id
+/* routed: WHERE payments.event_id = ANY(:event_ids) */;
+
+-- name: list_due_payments
+-- Payments whose next step is due, those that are due longest first: without those of some gateways, or only
+-- those of one.
+SELECT event_id, payment_id
+FROM payments
+WHERE
+    resume_at <= :now
+    AND gateway <> ALL(:without::text[])
+    AND (:only::text IS NULL OR gateway = :only)
+ORDER BY resume_at
+LIMIT :limit;
+
+-- name: lock_due_payments
+-- Lock those of these payments that are still due, and return their tries. Rows that another process is
+-- taking are skipped; those that it has taken are not due any more.
+SELECT event_id, payment_id, tries
+FROM payments
+WHERE event_id = ANY(:event_ids::uuid[]) AND payment_id = ANY(:payment_ids::uuid[]) AND resume_at <= :now
+ORDER BY event_id, payment_id
+FOR NO KEY UPDATE SKIP LOCKED;
 
 -- name: take_due_payments
--- Take due payments, without those of some gateways, or only those of one. Each is due again after a pause,
--- from the first to the longest, that doubles with each try: in case its process dies. Rows that another
--- process is taking are skipped.
-WITH due AS (
-    SELECT event_id, payment_id
-    FROM payments
-    WHERE
-        resume_at <= :now
-        AND gateway <> ALL(:without::text[])
-        AND (:only::text IS NULL OR gateway = :only)
-    ORDER BY resume_at
-    LIMIT :limit
-    FOR NO KEY UPDATE SKIP LOCKED
-)
-
+-- Take payments that are locked: they are due again at their instants, in case this process dies. A cluster
+-- computes no instants in an UPDATE.
 UPDATE payments
-SET
-    tries = payments.tries + 1,
-    resume_at = :now::timestamptz
-        + least(:first_pause::interval * power(2, least(payments.tries, 20)), :longest_pause::interval)
-FROM due
-WHERE payments.event_id = due.event_id AND payments.payment_id = due.payment_id
+SET tries = payments.tries + 1, resume_at = taken.resume_at
+FROM unnest(:event_ids::uuid[], :payment_ids::uuid[], :resume_ats::timestamptz[])
+    AS taken (event_id, payment_id, resume_at)
+WHERE
+    payments.event_id = taken.event_id
+    AND payments.payment_id = taken.payment_id
+    /* routed: AND payments.event_id = ANY(:event_ids) */
 RETURNING {payments.payment};
 
 -- name: insert_refunds
@@ -232,7 +234,11 @@ FROM unnest(:event_ids::uuid[], :refund_ids::uuid[], :ats::timestamptz[]) AS new
 INNER JOIN refunds ON refunds.event_id = new.event_id AND refunds.refund_id = new.refund_id
 INNER JOIN bookings ON bookings.event_id = refunds.event_id AND bookings.booking_id = refunds.booking_id
 INNER JOIN payments ON payments.event_id = bookings.event_id AND payments.payment_id = bookings.payment_id
-WHERE refunds.settled_at IS NULL
+WHERE
+    refunds.settled_at IS NULL
+    /* routed: AND refunds.event_id = ANY(:event_ids)
+    AND bookings.event_id = ANY(:event_ids)
+    AND payments.event_id = ANY(:event_ids) */
 ORDER BY refunds.event_id, refunds.refund_id
 ON CONFLICT DO NOTHING;
 
@@ -355,24 +361,32 @@ SET attempt = attempt + 1, state = 'asking', changed_at = :now, resume_at = :now
 WHERE event_id = :event_id AND refund_id = :refund_id AND state = 'failed'
 RETURNING refund_id;
 
--- name: take_due_refunds
--- Take due refunds, as take_due_payments does.
-WITH due AS (
-    SELECT event_id, refund_id
-    FROM payment_refunds
-    WHERE resume_at <= :now
-    ORDER BY resume_at
-    LIMIT :limit
-    FOR NO KEY UPDATE SKIP LOCKED
-)
+-- name: list_due_refunds
+-- Refunds whose next step is due, those that are due longest first.
+SELECT event_id, refund_id
+FROM payment_refunds
+WHERE resume_at <= :now
+ORDER BY resume_at
+LIMIT :limit;
 
+-- name: lock_due_refunds
+-- Lock those of these refunds that are still due, as lock_due_payments does.
+SELECT event_id, refund_id, tries
+FROM payment_refunds
+WHERE event_id = ANY(:event_ids::uuid[]) AND refund_id = ANY(:refund_ids::uuid[]) AND resume_at <= :now
+ORDER BY event_id, refund_id
+FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: take_due_refunds
+-- Take refunds that are locked, as take_due_payments does.
 UPDATE payment_refunds
-SET
-    tries = payment_refunds.tries + 1,
-    resume_at = :now::timestamptz
-        + least(:first_pause::interval * power(2, least(payment_refunds.tries, 20)), :longest_pause::interval)
-FROM due
-WHERE payment_refunds.event_id = due.event_id AND payment_refunds.refund_id = due.refund_id
+SET tries = payment_refunds.tries + 1, resume_at = taken.resume_at
+FROM unnest(:event_ids::uuid[], :refund_ids::uuid[], :resume_ats::timestamptz[])
+    AS taken (event_id, refund_id, resume_at)
+WHERE
+    payment_refunds.event_id = taken.event_id
+    AND payment_refunds.refund_id = taken.refund_id
+    /* routed: AND payment_refunds.event_id = ANY(:event_ids) */
 RETURNING payment_refunds.event_id, payment_refunds.refund_id;
 
 -- name: begin_forgotten_refunds
@@ -401,7 +415,7 @@ FROM (
         refunds.settled_at IS NULL
         AND refunds.decided_at <= :before
         AND NOT EXISTS (
-            SELECT FROM payment_refunds
+            SELECT 1 FROM payment_refunds
             WHERE
                 payment_refunds.event_id = refunds.event_id
                 AND payment_refunds.refund_id = refunds.refund_id

@@ -2,6 +2,7 @@
 
     Database                     reads in one call, writes in `transaction()`
     load_queries(__name__)       the named statements of the `.sql` file beside a module
+    lock_by_event                locks of several events, on one server or on a cluster
     CheckedClock                 the clock of this process, compared with the database's
     Commits                      whether commits wait, for a standby or a disk
     Probe                        whether the database reads and writes, within a bound
@@ -14,6 +15,7 @@ Only this package knows the driver's errors: `Database` turns them into `Trouble
 never keep session state on a pooled connection, so that a transaction pooler can be used.
 """
 
+from evently.db.clusters import lock_by_event
 from evently.db.commits import COMMIT_SECONDS_MAX, Commits
 from evently.db.pool import (
     CONNECTION_ERRORS,
@@ -25,7 +27,7 @@ from evently.db.pool import (
     unavailable,
 )
 from evently.db.probing import CheckedClock, Probe, write_something
-from evently.db.queries import Queries, Query, load_queries
+from evently.db.queries import Queries, Query, load_queries, placement
 
 __all__ = [
     "COMMIT_SECONDS_MAX",
@@ -41,6 +43,8 @@ __all__ = [
     "Query",
     "Record",
     "load_queries",
+    "lock_by_event",
+    "placement",
     "unavailable",
     "write_something",
 ]

@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
+from evently.db.clusters import find_placement
 from evently.db.commits import COMMIT_SECONDS_MAX, Commits
 from evently.db.queries import load_queries
 from evently.kit.errors import Busy, CommitsWait, OutcomeUnknown, Unavailable
@@ -75,6 +76,7 @@ class Database:
         self._pool = pool
         self._options = options
         self._own_commits = commits is None
+        self._is_placed = False  # whether it is known where the rows of events are
         self.commits = commits or Commits(self.connect)
 
     @property
@@ -162,7 +164,15 @@ class Database:
     async def connect(self) -> asyncpg.Connection[Record]:
         """Return a connection outside the pool; the caller closes it."""
         with errors_as_trouble():
-            return await asyncpg.connect(**_connect_arguments(self._options))
+            connection: asyncpg.Connection[Record] = await asyncpg.connect(
+                **_connect_arguments(self._options)
+            )
+            try:
+                await self._find_placement(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+            return connection
 
     @asynccontextmanager
     async def _borrow(self, seconds_max: float | None) -> AsyncIterator[PoolConnectionProxy[Record]]:
@@ -182,6 +192,7 @@ class Database:
                 else asyncio.get_running_loop().call_later(seconds_max, connection.terminate)
             )
             try:
+                await self._find_placement(connection)
                 yield connection
             finally:
                 if watchdog is not None:
@@ -189,6 +200,11 @@ class Database:
                 # The pool drops a connection whose cancelled statement does not end in time
                 with suppress(TimeoutError):
                     await self._pool.release(connection, timeout=CANCEL_SECONDS_MAX)
+
+    async def _find_placement(self, connection: Connection) -> None:
+        if not self._is_placed:
+            await find_placement(connection)
+            self._is_placed = True
 
 
 async def commit(

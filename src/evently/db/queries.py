@@ -9,6 +9,10 @@ A statement includes it as `{ticket}`, with a table's alias as `{tickets.ticket}
 same names as `{:ticket}`. A file may use its own lists, and those in `columns.sql` of its domain
 (`evently/sales/columns.sql`). A test compares each list with the fields of the struct that its rows become
 (tests/unit/test_db_queries.py).
+
+What only a cluster needs stands in a comment that begins with `routed`, and has no parameters of its own:
+
+    WHERE tickets.ticket_id = new.ticket_id /* routed: AND tickets.event_id = ANY(:event_ids) */;
 """
 
 from __future__ import annotations
@@ -21,6 +25,19 @@ from typing import Final
 _HEADING: Final = re.compile(r"^-- (name|columns): ([a-z_]+)$", re.MULTILINE)
 _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]+)")  # not the second colon of a cast
 _INCLUDED: Final = re.compile(r"\{([a-z_]+\.|:)?([a-z_]+)\}")
+_ROUTED: Final = re.compile(r"/\* routed: (.*?) \*/", re.DOTALL)
+
+
+class Placement:
+    """Whether the rows of events are spread over a cluster.
+
+    One for a process, which works on one database; `find_placement` finds it out (clusters.py).
+    """
+
+    is_spread = False
+
+
+placement: Final = Placement()
 
 
 class Query:
@@ -29,16 +46,21 @@ class Query:
     def __init__(self, name: str, text: str, columns: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.name = name
         text = _include(_without_comments(text), columns or {})
-        self.parameters: tuple[str, ...] = tuple(dict.fromkeys(_PARAMETER.findall(text)))
+        plain, routed = _ROUTED.sub("", text), _ROUTED.sub(r"\1", text)
+        self.parameters: tuple[str, ...] = tuple(dict.fromkeys(_PARAMETER.findall(plain)))
         numbers = {parameter: f"${number}" for number, parameter in enumerate(self.parameters, start=1)}
-        self.text = _PARAMETER.sub(lambda match: numbers[match[1]], text).strip().rstrip(";")
+        self.text, self.routed = [
+            _PARAMETER.sub(lambda match: numbers[match[1]], each).strip().rstrip(";").rstrip()
+            for each in (plain, routed)
+        ]
 
     def __call__(self, **values: object) -> tuple[str, *tuple[object, ...]]:
         """Return the statement and its values in order, for `fetch(*query(...))`."""
         assert values.keys() == set(self.parameters), (
             f"{self.name} takes {self.parameters}, not {tuple(values)}"
         )
-        return (self.text, *[values[parameter] for parameter in self.parameters])
+        text = self.routed if placement.is_spread else self.text
+        return (text, *[values[parameter] for parameter in self.parameters])
 
     def __repr__(self) -> str:
         return f"<query {self.name}>"

@@ -28,14 +28,14 @@ WHERE
     new.topic IS NULL
     OR (
         NOT EXISTS (
-            SELECT FROM notification_choices AS choices
+            SELECT 1 FROM notification_choices AS choices
             WHERE
                 choices.person_id = new.person_id
                 AND choices.topic = new.topic
                 AND choices.channel = 'email'
                 AND NOT choices.wanted
         )
-        AND NOT EXISTS (SELECT FROM mail_bounces WHERE mail_bounces.address = people.email)
+        AND NOT EXISTS (SELECT 1 FROM mail_bounces WHERE mail_bounces.address = people.email)
     )
 ON CONFLICT DO NOTHING;
 

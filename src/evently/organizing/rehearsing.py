@@ -37,6 +37,7 @@ SEED_MAX: Final = 1_000_000
 REHEARSALS_KEPT_MAX: Final = 50  # of an event, besides those that wait or run
 REHEARSALS_OPEN_MAX: Final = 20  # of the platform: one runs at a time, a minute long
 SANDBOX_KEPT: Final = timedelta(minutes=15)  # after a rehearsal, so that its members can look at the copy
+_SANDBOXES_TRIED: Final = 10  # more than there are processes that remove some at this moment
 SANDBOX_UNFINISHED: Final = timedelta(hours=1)  # of a rehearsal whose process dies
 SANDBOX_ELSEWHERE: Final = timedelta(days=1)  # of a rehearsal that does not run here
 
@@ -285,8 +286,10 @@ async def fail_lost_rehearsals(tx: Connection, now: datetime) -> None:
 
 async def take_rehearsal(tx: Connection, now: datetime) -> Rehearsal | None:
     """Return the rehearsal that has waited longest; it runs from now on. The caller holds the lease."""
-    row = await tx.fetchrow(*sql.take_rehearsal(now=now))
-    return None if row is None else _read(row)
+    for waiting in await tx.fetch(*sql.list_waiting(limit=REHEARSALS_OPEN_MAX)):
+        if (row := await tx.fetchrow(*sql.take_rehearsal(now=now, **waiting))) is not None:
+            return _read(row)
+    return None
 
 
 async def note_copy(tx: Connection, rehearsal: Rehearsal, copy_id: UUID) -> None:
@@ -344,8 +347,11 @@ async def take_due_sandbox(
     tx: Connection, now: datetime, stuck: Sequence[UUID]
 ) -> tuple[UUID, list[UUID]] | None:
     """Return a sandbox event that is due to be removed, with its buyers; none of those that are `stuck`."""
-    row = await tx.fetchrow(*sql.take_due_sandbox(now=now, stuck=list(stuck)))
-    return None if row is None else (row["event_id"], row["buyer_ids"])
+    for due in await tx.fetch(*sql.list_due_sandboxes(now=now, stuck=list(stuck), limit=_SANDBOXES_TRIED)):
+        row = await tx.fetchrow(*sql.take_due_sandbox(event_id=due["event_id"], now=now))
+        if row is not None:
+            return row["event_id"], row["buyer_ids"]
+    return None
 
 
 async def forget_sandbox(tx: Connection, event_id: UUID) -> None:

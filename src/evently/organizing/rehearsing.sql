@@ -61,20 +61,20 @@ SET
     reason = CASE state WHEN 'waiting' THEN 'asked' ELSE reason END
 WHERE event_id = :event_id AND rehearsal_id = :rehearsal_id AND state IN ('waiting', 'running');
 
+-- name: list_waiting
+-- Rehearsals that wait, those that have waited longest first.
+SELECT event_id, rehearsal_id
+FROM rehearsals
+WHERE state = 'waiting'
+ORDER BY requested_at
+LIMIT :limit;
+
 -- name: take_rehearsal
--- waiting -> running, of the one that has waited longest. The caller holds the lease.
+-- waiting -> running; no row if it was stopped meanwhile. The caller holds the lease.
 UPDATE rehearsals
 SET state = 'running', started_at = :now
-FROM (
-    SELECT waiting.event_id, waiting.rehearsal_id
-    FROM rehearsals AS waiting
-    WHERE waiting.state = 'waiting'
-    ORDER BY waiting.requested_at
-    LIMIT 1
-    FOR UPDATE
-) AS taken
-WHERE rehearsals.event_id = taken.event_id AND rehearsals.rehearsal_id = taken.rehearsal_id
-RETURNING {rehearsals.rehearsal};
+WHERE event_id = :event_id AND rehearsal_id = :rehearsal_id AND state = 'waiting'
+RETURNING {rehearsal};
 
 -- name: fail_lost
 -- running -> failed: their process has died, for the caller has got the lease.
@@ -108,13 +108,20 @@ VALUES (:event_id, :buyer_ids, :remove_at);
 -- Remove a sandbox event at another time.
 UPDATE sandboxes SET remove_at = :remove_at WHERE event_id = :event_id;
 
--- name: take_due_sandbox
--- A sandbox event that is due to be removed, with its buyers. Locked, so that one process removes it.
-SELECT event_id, buyer_ids
+-- name: list_due_sandboxes
+-- Sandbox events that are due to be removed, the first one first.
+SELECT event_id
 FROM sandboxes
 WHERE remove_at <= :now AND event_id <> ALL(:stuck::uuid[])
 ORDER BY remove_at
-LIMIT 1
+LIMIT :limit;
+
+-- name: take_due_sandbox
+-- One that is still due, with its buyers. Locked, so that one process removes it; no row while another one
+-- does.
+SELECT event_id, buyer_ids
+FROM sandboxes
+WHERE event_id = :event_id AND remove_at <= :now
 FOR UPDATE SKIP LOCKED;
 
 -- name: forget_copy

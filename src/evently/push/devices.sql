@@ -45,7 +45,7 @@ FROM push_devices AS devices
 WHERE
     devices.person_id = :person_id
     AND NOT EXISTS (
-        SELECT FROM sessions
+        SELECT 1 FROM sessions
         WHERE sessions.session_id = devices.session_id AND sessions.revoked_at IS NOT NULL
     )
 ORDER BY devices.created_at DESC, devices.device_id DESC

@@ -23,7 +23,7 @@ INNER JOIN push_devices AS devices ON devices.person_id = new.person_id
 WHERE
     new.topic IS NOT NULL
     AND NOT EXISTS (
-        SELECT FROM notification_choices AS choices
+        SELECT 1 FROM notification_choices AS choices
         WHERE
             choices.person_id = new.person_id
             AND choices.topic = new.topic
@@ -31,7 +31,7 @@ WHERE
             AND NOT choices.wanted
     )
     AND NOT EXISTS (
-        SELECT FROM sessions
+        SELECT 1 FROM sessions
         WHERE sessions.session_id = devices.session_id AND sessions.revoked_at IS NOT NULL
     )
 ON CONFLICT DO NOTHING;
@@ -47,7 +47,7 @@ WITH due AS (
         messages.state = 'pending'
         AND messages.due_at <= :now::timestamptz
         AND NOT EXISTS (
-            SELECT FROM sessions
+            SELECT 1 FROM sessions
             WHERE sessions.session_id = devices.session_id AND sessions.revoked_at IS NOT NULL
         )
     ORDER BY messages.urgent DESC, messages.due_at

@@ -82,7 +82,10 @@ USING
 WHERE
     question_answers.event_id = passed.event_id
     AND question_answers.subject_id = passed.ticket_id
-    AND question_answers.person_id <> coalesce(tickets.holder_id, bookings.buyer_id);
+    AND question_answers.person_id <> coalesce(tickets.holder_id, bookings.buyer_id)
+    /* routed: AND question_answers.event_id = ANY(:event_ids)
+    AND tickets.event_id = ANY(:event_ids)
+    AND bookings.event_id = ANY(:event_ids) */;
 
 -- name: forget_person
 -- Delete the answers that a person gave (question_answers_person_ix).

@@ -11,17 +11,17 @@ WHERE
     AND NOT events.sandbox
     AND sales.head_at < :ended_before
     AND EXISTS (
-        SELECT FROM journal
+        SELECT 1 FROM journal
         WHERE journal.event_id = sales.event_id AND journal.seq = sales.seq AND journal.facts IS NOT NULL
     )
     AND NOT EXISTS (
-        SELECT FROM journal WHERE journal.event_id = sales.event_id AND journal.delivered_at IS NULL
+        SELECT 1 FROM journal WHERE journal.event_id = sales.event_id AND journal.delivered_at IS NULL
     )
     AND NOT EXISTS (
-        SELECT FROM bookings WHERE bookings.event_id = sales.event_id AND bookings.state = 'held'
+        SELECT 1 FROM bookings WHERE bookings.event_id = sales.event_id AND bookings.state = 'held'
     )
     AND NOT EXISTS (
-        SELECT FROM refunds WHERE refunds.event_id = sales.event_id AND refunds.settled_at IS NULL
+        SELECT 1 FROM refunds WHERE refunds.event_id = sales.event_id AND refunds.settled_at IS NULL
     )
 ORDER BY events.ends_at, sales.event_id;
 

@@ -35,6 +35,7 @@ from evently.db import (
     CheckedClock,
     Database,
     Record,
+    lock_by_event,
     unavailable,
 )
 from evently.kit.clock import Clock
@@ -87,7 +88,6 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     lanes: int = 2
     batch_commands_max: int = 500  # larger batches gain nothing (measured) and delay their first command
-    batch_events_max: int = 500  # 1 on a cluster, where a transaction locks one event
     # The event loop of the process stands still while a batch is decided. 500 ordinary bookings take 12 ms
     decide_seconds_max: float = 0.02
     # Other processes lock a sale for one batch, some milliseconds. After this long the lane serves other
@@ -188,16 +188,8 @@ class Lane:
         """Take the commands of the next batch from the queue, in the order of arrival, up to its limits."""
         if self._locked_until and (unlocked := self._take_unlocked()):
             return unlocked
-        events: set[UUID] = set()
-        taken: list[Pending] = []
-        pending, options = self._pending, self._options
-        while pending and len(taken) < options.batch_commands_max:
-            event_id = pending[0].command.event_id
-            if event_id not in events and len(events) >= options.batch_events_max:
-                break
-            events.add(event_id)
-            taken.append(pending.popleft())
-        return taken
+        count = min(len(self._pending), self._options.batch_commands_max)
+        return [self._pending.popleft() for _ in range(count)]
 
     def _take_unlocked(self) -> list[Pending]:
         """Take the commands of events that are not known to be locked; nothing, if there are none."""
@@ -206,14 +198,9 @@ class Lane:
             event_id: until for event_id, until in self._locked_until.items() if until > now
         }
         unlocked, locked = list[Pending](), list[Pending]()
-        events: set[UUID] = set()
         for each in self._pending:
-            event_id = each.command.event_id
-            fits = len(unlocked) < self._options.batch_commands_max and (
-                event_id in events or len(events) < self._options.batch_events_max
-            )
-            if fits and event_id not in self._locked_until:
-                events.add(event_id)
+            fits = len(unlocked) < self._options.batch_commands_max
+            if fits and each.command.event_id not in self._locked_until:
                 unlocked.append(each)
             else:
                 locked.append(each)
@@ -311,7 +298,7 @@ class Lane:
     async def _find_unlocked(self, events: set[UUID]) -> set[UUID]:
         """Return the events whose sale no other transaction has locked at this moment."""
         try:
-            rows = await self._database.fetch(*store.sql.find_unlocked(event_ids=list(events)))
+            rows = await lock_by_event(self._database, store.sql.find_unlocked, list(events))
         except Trouble:
             return set()
         return {row["event_id"] for row in rows}

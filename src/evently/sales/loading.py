@@ -608,14 +608,15 @@ async def _load_buyer_units(connection: Connection, works: Sequence[Work]) -> No
             }
     if not counted:
         return
-    for event_id, buyer_id, ticket_type_id, units in await connection.fetch(
+    for event_id, buyer_id, ticket_type_ids in await connection.fetch(
         *sql.load_buyer_units(
             event_ids=[event for event, _ in counted],
             buyer_ids=[buyer for _, buyer in counted],
             ticket_type_ids=list(limited),
         )
     ):
-        by_event[event_id].buyer_units[buyer_id, ticket_type_id] = units
+        for ticket_type_id in ticket_type_ids:
+            by_event[event_id].buyer_units[buyer_id, ticket_type_id] += 1
     passing = {work.event_id for work in works if work.sale is not None and work.sale.extras & HAS_TRANSFERS}
     if received := [row for row in counted if row[0] in passing]:
         await _add_received_units(connection, by_event, received, limited)

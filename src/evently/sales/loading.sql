@@ -24,28 +24,37 @@ WHERE event_id = ANY(:event_ids::uuid[]) AND state = 'held'
 GROUP BY event_id;
 
 -- name: load_due
--- The bookings whose hold has expired, oldest first, at most :due_max of each event.
-SELECT named.event_id, due.booking_id
-FROM unnest(:event_ids::uuid[], :nows::timestamptz[]) AS named (event_id, now)
+-- The bookings whose hold has expired, oldest first, at most :due_max of each event. One event at a time
+-- along bookings_held_ix: when a hundred thousand holds expire at once, each batch reads only what it
+-- expires.
+SELECT sales.event_id, due.booking_id
+FROM sales
 CROSS JOIN LATERAL (
     SELECT bookings.booking_id
     FROM bookings
-    WHERE bookings.event_id = named.event_id AND bookings.state = 'held' AND bookings.expires_at <= named.now
+    WHERE
+        bookings.event_id = sales.event_id
+        AND bookings.state = 'held'
+        AND bookings.expires_at
+        <= (:nows::timestamptz[])[array_position(:event_ids::uuid[], sales.event_id)]
     ORDER BY bookings.expires_at, bookings.booking_id
     LIMIT :due_max
-) AS due;
+) AS due
+WHERE sales.event_id = ANY(:event_ids::uuid[]);
 
 -- name: load_bookings
 -- The bookings that commands name, and those whose hold is due.
 SELECT {bookings.booking}
 FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS named (event_id, booking_id)
-INNER JOIN bookings ON bookings.event_id = named.event_id AND bookings.booking_id = named.booking_id;
+INNER JOIN bookings ON bookings.event_id = named.event_id AND bookings.booking_id = named.booking_id
+/* routed: WHERE bookings.event_id = ANY(:event_ids) */;
 
 -- name: load_tickets
 -- The tickets of bookings that are loaded.
 SELECT tickets.event_id, tickets.booking_id, {tickets.ticket}
 FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS named (event_id, booking_id)
 INNER JOIN tickets ON tickets.event_id = named.event_id AND tickets.booking_id = named.booking_id
+/* routed: WHERE tickets.event_id = ANY(:event_ids) */
 ORDER BY tickets.ticket_id;
 
 -- name: load_answers
@@ -55,29 +64,28 @@ SELECT
     answers.entry_id IS NOT NULL AS of_entry
 FROM unnest(:event_ids::uuid[], :actor_ids::uuid[], :keys::text[]) AS named (event_id, actor_id, key)
 INNER JOIN idempotency_keys AS answers
-    ON answers.event_id = named.event_id AND answers.actor_id = named.actor_id AND answers.key = named.key;
+    ON answers.event_id = named.event_id AND answers.actor_id = named.actor_id AND answers.key = named.key
+/* routed: WHERE answers.event_id = ANY(:event_ids) */;
 
 -- name: load_buyer_units
--- How many live units buyers have of ticket types with a limit per buyer. The limit keeps the number small,
--- so it is counted; one buyer at a time, because a planner that knows nothing of a new event may join all its
--- tickets with all of them (measured: 75 ms for 200 buyers and 200 tickets, now 1 ms).
-SELECT named.event_id, named.buyer_id, has.ticket_type_id, has.units
-FROM unnest(:event_ids::uuid[], :buyer_ids::uuid[]) AS named (event_id, buyer_id)
-CROSS JOIN LATERAL (
-    SELECT tickets.ticket_type_id, count(*) AS units
-    FROM bookings
-    INNER JOIN tickets
-        ON
+-- The live units of buyers of ticket types with a limit per buyer: a row for each of their live bookings. The
+-- limit keeps the number small. The tickets are read booking by booking, because a planner that knows nothing
+-- of a new event may join all its tickets with all of them (measured: 75 ms for 200 buyers and 200 tickets).
+SELECT
+    bookings.event_id,
+    bookings.buyer_id,
+    ARRAY(
+        SELECT tickets.ticket_type_id
+        FROM tickets
+        WHERE
             tickets.event_id = bookings.event_id
             AND tickets.booking_id = bookings.booking_id
             AND tickets.state != 'void'
-    WHERE
-        bookings.event_id = named.event_id
-        AND bookings.buyer_id = named.buyer_id
-        AND bookings.state IN ('held', 'confirmed')
-        AND tickets.ticket_type_id = ANY(:ticket_type_ids::uuid[])
-    GROUP BY tickets.ticket_type_id
-) AS has;
+            AND tickets.ticket_type_id = ANY(:ticket_type_ids::uuid[])
+    ) AS ticket_type_ids
+FROM unnest(:event_ids::uuid[], :buyer_ids::uuid[]) AS named (event_id, buyer_id)
+INNER JOIN bookings ON bookings.event_id = named.event_id AND bookings.buyer_id = named.buyer_id
+WHERE bookings.state IN ('held', 'confirmed') /* routed: AND bookings.event_id = ANY(:event_ids) */;
 
 -- name: load_received_units
 -- How many units buyers hold that were passed on to them, of ticket types with a limit per buyer. Read only
@@ -85,33 +93,34 @@ CROSS JOIN LATERAL (
 SELECT tickets.event_id, tickets.holder_id, tickets.ticket_type_id, count(*) AS units
 FROM unnest(:event_ids::uuid[], :buyer_ids::uuid[]) AS named (event_id, buyer_id)
 INNER JOIN tickets ON tickets.event_id = named.event_id AND tickets.holder_id = named.buyer_id
-WHERE tickets.state != 'void' AND tickets.ticket_type_id = ANY(:ticket_type_ids::uuid[])
+WHERE
+    tickets.state != 'void'
+    AND tickets.ticket_type_id = ANY(:ticket_type_ids::uuid[])
+    /* routed: AND tickets.event_id = ANY(:event_ids) */
 GROUP BY tickets.event_id, tickets.holder_id, tickets.ticket_type_id;
 
 -- name: load_buyer_holds
 -- The live holds of buyers and their units, offers apart. Due holds do not count: this batch expires them, or
--- the next one does. One buyer at a time along bookings_buyer_ix, as in `load_buyer_units`.
-SELECT named.event_id, named.buyer_id, live.booking_id, live.units
+-- the next one does. The tickets are read booking by booking, as in `load_buyer_units`.
+SELECT
+    bookings.event_id,
+    bookings.buyer_id,
+    bookings.booking_id,
+    (
+        SELECT count(*)
+        FROM tickets
+        WHERE
+            tickets.event_id = bookings.event_id
+            AND tickets.booking_id = bookings.booking_id
+            AND tickets.state != 'void'
+    ) AS units
 FROM unnest(:event_ids::uuid[], :buyer_ids::uuid[], :nows::timestamptz[]) AS named (event_id, buyer_id, now)
-CROSS JOIN LATERAL (
-    SELECT
-        bookings.booking_id,
-        (
-            SELECT count(*)
-            FROM tickets
-            WHERE
-                tickets.event_id = bookings.event_id
-                AND tickets.booking_id = bookings.booking_id
-                AND tickets.state != 'void'
-        ) AS units
-    FROM bookings
-    WHERE
-        bookings.event_id = named.event_id
-        AND bookings.buyer_id = named.buyer_id
-        AND bookings.state = 'held'
-        AND bookings.expires_at > named.now
-        AND bookings.entry_id IS NULL
-) AS live;
+INNER JOIN bookings ON bookings.event_id = named.event_id AND bookings.buyer_id = named.buyer_id
+WHERE
+    bookings.state = 'held'
+    AND bookings.expires_at > named.now
+    AND bookings.entry_id IS NULL
+    /* routed: AND bookings.event_id = ANY(:event_ids) */;
 
 -- name: load_reschedulings
 -- All changes of the time or place of events that are not in memory, in their order.
@@ -246,6 +255,7 @@ SELECT {entries.waitlist_entry}
 FROM unnest(:event_ids::uuid[], :entry_ids::uuid[]) AS named (event_id, entry_id)
 INNER JOIN waitlist_entries AS entries
     ON entries.event_id = named.event_id AND entries.entry_id = named.entry_id
+/* routed: WHERE entries.event_id = ANY(:event_ids) */
 UNION
 SELECT {entries.waitlist_entry}
 FROM unnest(:buyer_event_ids::uuid[], :buyer_ids::uuid[]) AS joining (event_id, buyer_id)
@@ -253,7 +263,8 @@ INNER JOIN waitlist_entries AS entries
     ON
         entries.event_id = joining.event_id
         AND entries.buyer_id = joining.buyer_id
-        AND entries.state IN ('waiting', 'offered');
+        AND entries.state IN ('waiting', 'offered')
+/* routed: WHERE entries.event_id = ANY(:buyer_event_ids) */;
 
 -- name: load_related
 -- The bookings that are related to these tickets: the bookings of the tickets, and the offers that replace
@@ -261,6 +272,7 @@ INNER JOIN waitlist_entries AS entries
 SELECT returned.event_id, returned.booking_id
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS named (event_id, ticket_id)
 INNER JOIN tickets AS returned ON returned.event_id = named.event_id AND returned.ticket_id = named.ticket_id
+/* routed: WHERE returned.event_id = ANY(:event_ids) */
 UNION
 SELECT offered.event_id, offered.booking_id
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS named (event_id, ticket_id)
@@ -268,13 +280,15 @@ INNER JOIN tickets AS offered
     ON
         offered.event_id = named.event_id
         AND offered.replaces = named.ticket_id
-        AND offered.state = 'valid';
+        AND offered.state = 'valid'
+/* routed: WHERE offered.event_id = ANY(:event_ids) */;
 
 -- name: load_refunds
 -- The refunds that commands name.
 SELECT refunds.event_id, {refunds.refund}
 FROM unnest(:event_ids::uuid[], :refund_ids::uuid[]) AS named (event_id, refund_id)
-INNER JOIN refunds ON refunds.event_id = named.event_id AND refunds.refund_id = named.refund_id;
+INNER JOIN refunds ON refunds.event_id = named.event_id AND refunds.refund_id = named.refund_id
+/* routed: WHERE refunds.event_id = ANY(:event_ids) */;
 
 -- name: load_open_transfers
 -- The open transfers of events that are not in memory.
@@ -286,7 +300,8 @@ WHERE event_id = ANY(:event_ids::uuid[]) AND state = 'offered';
 -- The transfers that commands name.
 SELECT {transfers.transfer}
 FROM unnest(:event_ids::uuid[], :transfer_ids::uuid[]) AS named (event_id, transfer_id)
-INNER JOIN transfers ON transfers.event_id = named.event_id AND transfers.transfer_id = named.transfer_id;
+INNER JOIN transfers ON transfers.event_id = named.event_id AND transfers.transfer_id = named.transfer_id
+/* routed: WHERE transfers.event_id = ANY(:event_ids) */;
 
 -- name: load_outside
 -- The refunds by another hand that are current, of the bookings that commands name.
@@ -299,6 +314,7 @@ INNER JOIN outside_refunds
         outside_refunds.event_id = named.event_id
         AND outside_refunds.booking_id = named.booking_id
         AND outside_refunds.reversed_at IS NULL
+/* routed: WHERE outside_refunds.event_id = ANY(:event_ids) */
 ORDER BY outside_refunds.refund_id;
 
 -- name: load_posted
@@ -308,6 +324,7 @@ SELECT
     sum(ledger.amount_minor)::bigint AS amount_minor
 FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS named (event_id, booking_id)
 INNER JOIN ledger ON ledger.event_id = named.event_id AND ledger.booking_id = named.booking_id
+/* routed: WHERE ledger.event_id = ANY(:event_ids) */
 GROUP BY ledger.event_id, ledger.booking_id, ledger.debit, ledger.credit;
 
 -- name: load_promo_uses
@@ -319,23 +336,26 @@ INNER JOIN bookings
         bookings.event_id = named.event_id
         AND bookings.buyer_id = named.buyer_id
         AND bookings.state IN ('held', 'confirmed')
-WHERE bookings.promo_id IS NOT NULL
+WHERE bookings.promo_id IS NOT NULL /* routed: AND bookings.event_id = ANY(:event_ids) */
 GROUP BY bookings.event_id, bookings.buyer_id, bookings.promo_id;
 
 -- name: load_scans
 -- Scans by their id.
 SELECT scans.event_id, {scans.scan}
 FROM unnest(:event_ids::uuid[], :scan_ids::uuid[]) AS named (event_id, scan_id)
-INNER JOIN scans ON scans.event_id = named.event_id AND scans.scan_id = named.scan_id;
+INNER JOIN scans ON scans.event_id = named.event_id AND scans.scan_id = named.scan_id
+/* routed: WHERE scans.event_id = ANY(:event_ids) */;
 
 -- name: load_check_ins
 -- The check-ins of tickets.
 SELECT check_ins.event_id, {check_ins.check_in}
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS named (event_id, ticket_id)
-INNER JOIN check_ins ON check_ins.event_id = named.event_id AND check_ins.ticket_id = named.ticket_id;
+INNER JOIN check_ins ON check_ins.event_id = named.event_id AND check_ins.ticket_id = named.ticket_id
+/* routed: WHERE check_ins.event_id = ANY(:event_ids) */;
 
 -- name: load_void_codes
 -- The secrets that tickets had before they were passed on.
 SELECT void_codes.event_id, void_codes.ticket_id, void_codes.secret
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS named (event_id, ticket_id)
-INNER JOIN void_codes ON void_codes.event_id = named.event_id AND void_codes.ticket_id = named.ticket_id;
+INNER JOIN void_codes ON void_codes.event_id = named.event_id AND void_codes.ticket_id = named.ticket_id
+/* routed: WHERE void_codes.event_id = ANY(:event_ids) */;

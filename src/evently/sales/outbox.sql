@@ -36,7 +36,8 @@ FROM unnest(:event_ids::uuid[], :first_seqs::bigint[], :last_seqs::bigint[])
 WHERE
     journal.event_id = done.event_id
     AND journal.seq BETWEEN done.first_seq AND done.last_seq
-    AND journal.delivered_at IS NULL;
+    AND journal.delivered_at IS NULL
+    /* routed: AND journal.event_id = ANY(:event_ids) */;
 
 -- name: oldest_undelivered
 -- The time of the oldest undelivered row: how far behind the relay is.

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently.db import Connection, Record, load_queries
+from evently.db import Connection, Record, load_queries, lock_by_event
 from evently.sales.facts import chain, encode_facts
 from evently.sales.loading import Work, load_needs, load_sales
 from evently.sales.nouns import Booking
@@ -33,7 +33,7 @@ _encode_conditions: Final = msgspec.json.Encoder(order="deterministic").encode
 
 async def lock(connection: Connection, event_ids: Sequence[UUID]) -> dict[UUID, Record]:
     """Lock the sales of events; return the row of each that there is."""
-    rows = await connection.fetch(*sql.lock_sales(event_ids=event_ids))
+    rows = await lock_by_event(connection, sql.lock_sales, event_ids)
     return {row["event_id"]: row for row in rows}
 
 

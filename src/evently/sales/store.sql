@@ -1,11 +1,16 @@
 -- The engine's few statements. Each takes the events of a batch as arrays; their number never depends on the
 -- number of commands. All but the first run under the locks that the first one takes.
+--
+-- `routed`: on a cluster, a join with arrays is sent to every shard, unless the events are named once more.
+-- One server leaves that out: right after a sale has begun, the planner knows little of the event, expects
+-- few rows of it, and would read all of them instead of one for each element of the arrays.
 
 -- name: lock_sales
 -- Lock the sales of a batch. In key order, so that two batches never wait for each other in a circle; the
--- sales rows alone, without a join, so that a cluster can route it. The rows are the newest committed ones,
--- because waiting for the lock reads a row again. No key changes, hence FOR NO KEY UPDATE: rows that refer to
--- a sale (the relay's figures, payments) can be written meanwhile.
+-- sales rows alone, without a join. On a cluster, event by event (`lock_by_event`): it refuses to lock rows
+-- of several shards. The rows are the newest committed ones, because waiting for the lock reads a row again.
+-- No key changes, hence FOR NO KEY UPDATE: rows that refer to a sale (the relay's figures, payments) can be
+-- written meanwhile.
 SELECT {sale}
 FROM sales
 WHERE event_id = ANY(:event_ids::uuid[])
@@ -40,7 +45,7 @@ WITH heads AS (
     SET seq = new.seq, head_hash = new.hash, head_at = new.at
     FROM unnest(:head_events::uuid[], :head_seqs::bigint[], :head_hashes::bytea[], :head_ats::timestamptz[])
         AS new (event_id, seq, hash, at)
-    WHERE sales.event_id = new.event_id
+    WHERE sales.event_id = new.event_id /* routed: AND sales.event_id = ANY(:head_events) */
 ),
 
 journal_rows AS (
@@ -59,7 +64,10 @@ counters AS (
         :pool_events::uuid[], :pool_ids::uuid[], :pool_helds::integer[], :pool_solds::integer[],
         :pool_set_asides::integer[]
     ) AS new (event_id, pool_id, held, sold, set_aside)
-    WHERE pools.event_id = new.event_id AND pools.pool_id = new.pool_id
+    WHERE
+        pools.event_id = new.event_id
+        AND pools.pool_id = new.pool_id
+        /* routed: AND pools.event_id = ANY(:pool_events) */
 ),
 
 placed AS (
@@ -125,7 +133,10 @@ FROM unnest(
     refunded_minor,
     outside_minor
 )
-WHERE bookings.event_id = new.event_id AND bookings.booking_id = new.booking_id;
+WHERE
+    bookings.event_id = new.event_id
+    AND bookings.booking_id = new.booking_id
+    /* routed: AND bookings.event_id = ANY(:event_ids) */;
 
 -- name: discount_offers
 -- Store the promo codes with which offers were accepted, and the amounts of their tickets.
@@ -134,7 +145,10 @@ WITH offers AS (
     SET promo_id = new.promo_id
     FROM unnest(:event_ids::uuid[], :booking_ids::uuid[], :promo_ids::uuid[])
         AS new (event_id, booking_id, promo_id)
-    WHERE bookings.event_id = new.event_id AND bookings.booking_id = new.booking_id
+    WHERE
+        bookings.event_id = new.event_id
+        AND bookings.booking_id = new.booking_id
+        /* routed: AND bookings.event_id = ANY(:event_ids) */
 )
 
 UPDATE tickets
@@ -148,21 +162,30 @@ FROM unnest(
     :ticket_events::uuid[], :ticket_ids::uuid[], :ticket_discounts::bigint[], :ticket_surcharges::bigint[],
     :ticket_fees::bigint[], :ticket_taxes::bigint[], :ticket_fee_taxes::bigint[]
 ) AS new (event_id, ticket_id, discount_minor, surcharge_minor, fee_minor, tax_minor, fee_tax_minor)
-WHERE tickets.event_id = new.event_id AND tickets.ticket_id = new.ticket_id;
+WHERE
+    tickets.event_id = new.event_id
+    AND tickets.ticket_id = new.ticket_id
+    /* routed: AND tickets.event_id = ANY(:ticket_events) */;
 
 -- name: void_tickets
 -- Void tickets that were cancelled.
 UPDATE tickets
 SET state = 'void', returning_since = NULL, replaces = NULL
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS voided (event_id, ticket_id)
-WHERE tickets.event_id = voided.event_id AND tickets.ticket_id = voided.ticket_id;
+WHERE
+    tickets.event_id = voided.event_id
+    AND tickets.ticket_id = voided.ticket_id
+    /* routed: AND tickets.event_id = ANY(:event_ids) */;
 
 -- name: use_tickets
 -- Mark tickets as used, or as valid again when their check-in was undone.
 UPDATE tickets
 SET state = new.state
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[], :states::text[]) AS new (event_id, ticket_id, state)
-WHERE tickets.event_id = new.event_id AND tickets.ticket_id = new.ticket_id;
+WHERE
+    tickets.event_id = new.event_id
+    AND tickets.ticket_id = new.ticket_id
+    /* routed: AND tickets.event_id = ANY(:event_ids) */;
 
 -- name: insert_scans
 -- Insert scans, in the state in which the batch leaves them: some are undone already.
@@ -182,7 +205,10 @@ FROM unnest(
     :event_ids::uuid[], :scan_ids::uuid[], :undone_ats::timestamptz[], :undone_bys::uuid[],
     :undo_reasons::text[]
 ) AS new (event_id, scan_id, undone_at, undone_by, undo_reason)
-WHERE scans.event_id = new.event_id AND scans.scan_id = new.scan_id;
+WHERE
+    scans.event_id = new.event_id
+    AND scans.scan_id = new.scan_id
+    /* routed: AND scans.event_id = ANY(:event_ids) */;
 
 -- name: put_check_ins
 -- Insert or update check-ins.
@@ -199,7 +225,10 @@ SET entries = excluded.entries, inside = excluded.inside, scan_id = excluded.sca
 -- Remove check-ins that were undone.
 DELETE FROM check_ins
 USING unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS undone (event_id, ticket_id)
-WHERE check_ins.event_id = undone.event_id AND check_ins.ticket_id = undone.ticket_id;
+WHERE
+    check_ins.event_id = undone.event_id
+    AND check_ins.ticket_id = undone.ticket_id
+    /* routed: AND check_ins.event_id = ANY(:event_ids) */;
 
 -- name: update_returning
 -- Mark tickets as returned to the waitlist since an instant, or (NULL) as kept.
@@ -207,14 +236,20 @@ UPDATE tickets
 SET returning_since = new.since
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[], :sinces::timestamptz[])
     AS new (event_id, ticket_id, since)
-WHERE tickets.event_id = new.event_id AND tickets.ticket_id = new.ticket_id;
+WHERE
+    tickets.event_id = new.event_id
+    AND tickets.ticket_id = new.ticket_id
+    /* routed: AND tickets.event_id = ANY(:event_ids) */;
 
 -- name: unbind_tickets
 -- Turn replacement tickets into ordinary ones: they have units and seats of their own now.
 UPDATE tickets
 SET replaces = NULL
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[]) AS own (event_id, ticket_id)
-WHERE tickets.event_id = own.event_id AND tickets.ticket_id = own.ticket_id;
+WHERE
+    tickets.event_id = own.event_id
+    AND tickets.ticket_id = own.ticket_id
+    /* routed: AND tickets.event_id = ANY(:event_ids) */;
 
 -- name: insert_transfers
 -- Insert new transfers, in the state in which the batch leaves them.
@@ -234,7 +269,10 @@ FROM unnest(
     :event_ids::uuid[], :transfer_ids::uuid[], :states::text[], :receiver_ids::uuid[],
     :ended_ats::timestamptz[]
 ) AS new (event_id, transfer_id, state, receiver_id, ended_at)
-WHERE transfers.event_id = new.event_id AND transfers.transfer_id = new.transfer_id;
+WHERE
+    transfers.event_id = new.event_id
+    AND transfers.transfer_id = new.transfer_id
+    /* routed: AND transfers.event_id = ANY(:event_ids) */;
 
 -- name: void_codes
 -- Keep the secrets of codes that are void because their tickets got other ones.
@@ -249,7 +287,10 @@ UPDATE tickets
 SET holder_id = new.holder_id, secret = new.secret
 FROM unnest(:event_ids::uuid[], :ticket_ids::uuid[], :holder_ids::uuid[], :secrets::bytea[])
     AS new (event_id, ticket_id, holder_id, secret)
-WHERE tickets.event_id = new.event_id AND tickets.ticket_id = new.ticket_id;
+WHERE
+    tickets.event_id = new.event_id
+    AND tickets.ticket_id = new.ticket_id
+    /* routed: AND tickets.event_id = ANY(:event_ids) */;
 
 -- name: reseat_tickets
 -- Give tickets other seats.
@@ -259,14 +300,20 @@ FROM unnest(
     :event_ids::uuid[], :ticket_ids::uuid[], :seat_numbers::integer[], :seat_ids::text[],
     :seat_labels::text[]
 ) AS new (event_id, ticket_id, seat_number, seat_id, seat_label)
-WHERE tickets.event_id = new.event_id AND tickets.ticket_id = new.ticket_id;
+WHERE
+    tickets.event_id = new.event_id
+    AND tickets.ticket_id = new.ticket_id
+    /* routed: AND tickets.event_id = ANY(:event_ids) */;
 
 -- name: release_seats
 -- Delete the claims of seats that were taken or blocked before the batch and have changed. Runs before
 -- `claim_seats`, because another ticket may have got one of them.
 DELETE FROM seat_claims
 USING unnest(:event_ids::uuid[], :seat_numbers::integer[]) AS released (event_id, seat_number)
-WHERE seat_claims.event_id = released.event_id AND seat_claims.seat_number = released.seat_number;
+WHERE
+    seat_claims.event_id = released.event_id
+    AND seat_claims.seat_number = released.seat_number
+    /* routed: AND seat_claims.event_id = ANY(:event_ids) */;
 
 -- name: claim_seats
 -- Claim seats for tickets, or block them, and store how many seats the zones of these events have left. If
@@ -275,7 +322,9 @@ WITH counted AS (
     UPDATE event_seating
     SET available = new.available::integer[]
     FROM unnest(:counted_events::uuid[], :availables::text[]) AS new (event_id, available)
-    WHERE event_seating.event_id = new.event_id
+    WHERE
+        event_seating.event_id = new.event_id
+        /* routed: AND event_seating.event_id = ANY(:counted_events) */
 )
 
 INSERT INTO seat_claims (event_id, seat_number, ticket_id)
@@ -319,7 +368,10 @@ FROM unnest(
     :event_ids::uuid[], :entry_ids::uuid[], :states::text[], :reasons::text[], :offered_ats::timestamptz[],
     :booking_ids::uuid[], :ended_ats::timestamptz[]
 ) AS new (event_id, entry_id, state, reason, offered_at, booking_id, ended_at)
-WHERE waitlist_entries.event_id = new.event_id AND waitlist_entries.entry_id = new.entry_id;
+WHERE
+    waitlist_entries.event_id = new.event_id
+    AND waitlist_entries.entry_id = new.entry_id
+    /* routed: AND waitlist_entries.event_id = ANY(:event_ids) */;
 
 -- name: put_set_asides
 -- Store the units that are set aside for waitlists.
@@ -344,7 +396,10 @@ UPDATE refunds
 SET settled_at = done.settled_at
 FROM unnest(:event_ids::uuid[], :refund_ids::uuid[], :settled_ats::timestamptz[])
     AS done (event_id, refund_id, settled_at)
-WHERE refunds.event_id = done.event_id AND refunds.refund_id = done.refund_id;
+WHERE
+    refunds.event_id = done.event_id
+    AND refunds.refund_id = done.refund_id
+    /* routed: AND refunds.event_id = ANY(:event_ids) */;
 
 -- name: insert_outside
 -- Insert refunds by another hand.
@@ -365,7 +420,10 @@ UPDATE outside_refunds
 SET reversed_at = gone.reversed_at
 FROM unnest(:event_ids::uuid[], :refund_ids::uuid[], :reversed_ats::timestamptz[])
     AS gone (event_id, refund_id, reversed_at)
-WHERE outside_refunds.event_id = gone.event_id AND outside_refunds.refund_id = gone.refund_id;
+WHERE
+    outside_refunds.event_id = gone.event_id
+    AND outside_refunds.refund_id = gone.refund_id
+    /* routed: AND outside_refunds.event_id = ANY(:event_ids) */;
 
 -- name: insert_postings
 -- Insert the ledger rows that belong to the journal rows of a batch.
@@ -391,7 +449,10 @@ UPDATE promo_codes
 SET uses = new.uses, spent_minor = new.spent_minor
 FROM unnest(:event_ids::uuid[], :promo_ids::uuid[], :uses::integer[], :spents_minor::bigint[])
     AS new (event_id, promo_id, uses, spent_minor)
-WHERE promo_codes.event_id = new.event_id AND promo_codes.promo_id = new.promo_id;
+WHERE
+    promo_codes.event_id = new.event_id
+    AND promo_codes.promo_id = new.promo_id
+    /* routed: AND promo_codes.event_id = ANY(:event_ids) */;
 
 -- name: put_conditions
 -- Insert a version of the conditions.
@@ -423,7 +484,8 @@ FROM unnest(:event_ids::uuid[], :actor_ids::uuid[], :keys::text[]) AS named (eve
 WHERE
     idempotency_keys.event_id = named.event_id
     AND idempotency_keys.actor_id = named.actor_id
-    AND idempotency_keys.key = named.key;
+    AND idempotency_keys.key = named.key
+    /* routed: AND idempotency_keys.event_id = ANY(:event_ids) */;
 
 -- name: create_sale
 -- Insert the sale of a new event, before other rows refer to it.

@@ -112,7 +112,7 @@ DELETE FROM webhooks
 WHERE
     webhooks.removed_at < :before
     AND NOT EXISTS (
-        SELECT FROM webhook_deliveries
+        SELECT 1 FROM webhook_deliveries
         WHERE webhook_deliveries.webhook_id = webhooks.webhook_id
     );
 

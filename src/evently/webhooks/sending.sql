@@ -61,7 +61,7 @@ ready AS (
                 ) AS following
             )
 
-            SELECT FROM heads
+            SELECT 1 FROM heads
             WHERE heads.due_at <= :now::timestamptz OR webhooks.failures >= :trouble
         )
 ),

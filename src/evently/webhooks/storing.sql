@@ -16,6 +16,7 @@ SELECT
     sum(tickets.price_minor - tickets.discount_minor + tickets.surcharge_minor)::bigint AS total_minor
 FROM unnest(:event_ids::uuid[], :booking_ids::uuid[]) AS named (event_id, booking_id)
 INNER JOIN tickets ON tickets.event_id = named.event_id AND tickets.booking_id = named.booking_id
+/* routed: WHERE tickets.event_id = ANY(:event_ids) */
 GROUP BY tickets.booking_id;
 
 -- name: list_passed_on

@@ -157,4 +157,5 @@ WHERE event_id = :event_id AND booking_id = :booking_id AND reversed_at IS NULL;
 SELECT sale_conditions.event_id, sale_conditions.version, sale_conditions.conditions
 FROM unnest(:event_ids::uuid[], :versions::integer[]) AS named (event_id, version)
 INNER JOIN sale_conditions
-    ON sale_conditions.event_id = named.event_id AND sale_conditions.version = named.version;
+    ON sale_conditions.event_id = named.event_id AND sale_conditions.version = named.version
+/* routed: WHERE sale_conditions.event_id = ANY(:event_ids) */;

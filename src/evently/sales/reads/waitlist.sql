@@ -22,7 +22,8 @@ INNER JOIN bookings
     ON
         bookings.event_id = entries.event_id
         AND bookings.booking_id = entries.booking_id
-        AND bookings.state = 'held';
+        AND bookings.state = 'held'
+/* routed: WHERE entries.event_id = ANY(:event_ids) AND bookings.event_id = ANY(:event_ids) */;
 
 -- name: list_waiting
 -- All waiting entries for a ticket type in the order of joining, with their quantities. Their number is
