@@ -7,13 +7,19 @@ BIN := $(VENV)/bin
 # One more than there are cores: tests wait for browsers and databases
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
+# What `make test CLUSTER=...` runs there: every statement, the engine, the relay, the checkout, a rehearsal
+ON_CLUSTER := $(addprefix tests/,db/test_statements.py db/test_sales_engine.py db/test_sales_bookings.py \
+	db/test_sales_races.py db/test_relay.py db/test_checkout.py db/test_audit.py cluster/test_distributed.py)
+
 .PHONY: up test prove check bench gallery diagrams film fmt openapi lock clean
 
 up: $(VENV)/run.stamp ## install, start PostgreSQL, migrate, seed the demo, serve
 	@$(BIN)/evently serve --demo --host localhost --port $(PORT) --data $(DATA)
 
+# CLUSTER=postgresql://coordinator/database: afterwards, in that database, which is emptied, what concerns a cluster
 test: $(VENV)/dev.stamp $(VENV)/programs.stamp ## run all tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	@$(if $(CLUSTER),$(BIN)/python -m pytest -n 0 --cluster '$(CLUSTER)' $(ON_CLUSTER))
 
 prove: $(VENV)/dev.stamp $(VENV)/programs.stamp ## run all tests at full size: hours
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --prove

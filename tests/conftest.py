@@ -19,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 from evently.db import Database, DatabaseOptions
+from tests.support.clusters import empty, prepare
 from tests.support.postgres import ServerAddress, cloned_database, in_database, running_server
 
 Admin = psycopg.Connection[tuple[object, ...]]
@@ -51,9 +52,10 @@ _RUNNING = pytest.StashKey[ExitStack]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--prove`, full size for every random test (docs/proof.md), and `--seed N` of the simulation."""
+    """Add `--prove` (full size, docs/proof.md), `--seed N` of the simulation, and `--cluster URL`."""
     parser.addoption("--prove", action="store_true", help="run random histories at full size (hours)")
     parser.addoption("--seed", type=int, help="simulate this seed alone")
+    parser.addoption("--cluster", help="run on this cluster: the URL of a database at its coordinator")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -99,6 +101,23 @@ def prove(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("prove"))
 
 
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say that nothing was run on a cluster, unless it was."""
+    if not config.getoption("cluster"):
+        terminalreporter.write_line(
+            "Not run on a cluster: statements, engine, rehearsal (make test CLUSTER=postgresql://...)."
+        )
+
+
+@pytest.fixture(scope="session")
+def cluster_url(request: pytest.FixtureRequest) -> str | None:
+    """Return the database of the cluster that is there, with its tables distributed; None without one."""
+    url: str | None = request.config.getoption("cluster")
+    if url is not None:
+        prepare(url)
+    return url
+
+
 @pytest.fixture(scope="session")
 def postgres_address(request: pytest.FixtureRequest) -> ServerAddress:
     """Return the address of the server of this run, and start it if necessary."""
@@ -115,10 +134,9 @@ def postgres_admin(postgres_address: ServerAddress) -> Iterator[Admin]:
 
 
 @pytest.fixture
-def database_url(postgres_address: ServerAddress, postgres_admin: Admin) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, cluster_url: str | None) -> Iterator[str]:
     """Yield the address of a migrated, empty database for this test alone."""
-    with cloned_database(postgres_admin) as name:
-        yield in_database(postgres_address.socket_url, name)
+    yield from _empty_database(request, cluster_url)
 
 
 @pytest.fixture
@@ -137,10 +155,19 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def shared_database_url(postgres_address: ServerAddress, postgres_admin: Admin) -> Iterator[str]:
+def shared_database_url(request: pytest.FixtureRequest, cluster_url: str | None) -> Iterator[str]:
     """Yield a database for all tests of a module: for slow preparations and tests that only read."""
-    with cloned_database(postgres_admin) as name:
-        yield in_database(postgres_address.socket_url, name)
+    yield from _empty_database(request, cluster_url)
+
+
+def _empty_database(request: pytest.FixtureRequest, cluster_url: str | None) -> Iterator[str]:
+    if cluster_url is not None:
+        empty(cluster_url)
+        yield cluster_url
+        return
+    address: ServerAddress = request.getfixturevalue("postgres_address")
+    with cloned_database(request.getfixturevalue("postgres_admin")) as name:
+        yield in_database(address.socket_url, name)
 
 
 @pytest_asyncio.fixture

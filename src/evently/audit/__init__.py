@@ -11,12 +11,17 @@ waiting_rooms.sql). Then each event's journal is replayed from empty and compare
 (comparison.py): one event at a time, the largest ones in several parts, because each replayed booking takes
 memory.
 
+On a cluster, no snapshot spans the nodes, and statements may see different instants. Each check is about rows
+of one event, which are on one node; so an event with a breach is examined again until it did not change
+meanwhile, and only what is found then is a finding.
+
 The audit must never use the code that it checks: the rules, the engine, the counting of the roll-ups.
 docs/proof.md lists the columns that it does not compare.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
@@ -26,7 +31,15 @@ from rich.table import Table
 
 from evently.audit.comparison import compare_events
 from evently.audit.findings import EXAMPLES_MAX, TITLES, Finding, Tally
-from evently.db import REPORT_SECONDS_MAX, Connection, Database, DatabaseOptions, Query, load_queries
+from evently.db import (
+    REPORT_SECONDS_MAX,
+    Connection,
+    Database,
+    DatabaseOptions,
+    Query,
+    load_queries,
+    placement,
+)
 from evently.kit.ids import parse_id
 from evently.sales.reads import count_journal_files, find_sale
 
@@ -42,6 +55,10 @@ CHECKOUT_GRACE: Final = timedelta(minutes=5)
 # Processes know the pace of a waiting room a quarter of a second after another one has changed it; and clocks
 # differ
 ROOM_GRACE: Final = timedelta(seconds=1)
+# On a cluster: breaches of one kind whose events are looked at again, and how often until one is at rest
+_SUSPECTS_MAX: Final = 1_000
+_AT_REST_TRIES: Final = 5
+_AT_REST_PAUSE_SECONDS: Final = 1.0
 # An admission lasts ten minutes; a booking that was sent in time may wait for a batch
 ADMISSION_KEPT: Final = timedelta(minutes=10, seconds=30)
 
@@ -65,8 +82,13 @@ async def inspect(
 
     `seconds_max`: None lets it take as long as it needs, which are minutes for each million bookings.
     """
+    archive = database.options.archive
     async with database.snapshot(seconds_max, hash_joins=True) as snapshot:
-        return await examine(snapshot, event_id, database.options.archive)
+        tallies = await _tally(snapshot, event_id, archive)
+        notes = await _notes(snapshot, event_id)
+    if placement.is_spread:
+        tallies = await _examine_again(database, tallies, seconds_max)
+    return _findings(tallies, notes)
 
 
 async def examine(
@@ -76,15 +98,7 @@ async def examine(
 
     `archive`: the directory of archived journals. Without it, an event with such a journal is a breach.
     """
-    tallies = {code: Tally() for code in TITLES}
-    for code, query in _SET_BASED:
-        await _run(snapshot, query, event_id, tallies[code])
-    await compare_events(snapshot, event_id, tallies, archive)
-    notes = {"I11": _from_files(await count_journal_files(snapshot, event_id))}
-    return [
-        Finding(code, title, tallies[code].count, tallies[code].examples, notes.get(code, ""))
-        for code, title in TITLES.items()
-    ]
+    return _findings(await _tally(snapshot, event_id, archive), await _notes(snapshot, event_id))
 
 
 def show(findings: list[Finding]) -> Table:
@@ -98,6 +112,66 @@ def show(findings: list[Finding]) -> Table:
             "\n".join([finding.title, *map(_escaped, filter(None, [finding.note, *finding.examples]))]),
         )
     return table
+
+
+async def _tally(snapshot: Connection, event_id: UUID | None, archive: str | None) -> dict[str, Tally]:
+    tallies = {code: Tally() for code in TITLES}
+    for code, query in _SET_BASED:
+        await _run(snapshot, query, event_id, tallies[code])
+    await compare_events(snapshot, event_id, tallies, archive)
+    return tallies
+
+
+async def _notes(snapshot: Connection, event_id: UUID | None) -> dict[str, str]:
+    return {"I11": _from_files(await count_journal_files(snapshot, event_id))}
+
+
+def _findings(tallies: Mapping[str, Tally], notes: Mapping[str, str]) -> list[Finding]:
+    return [
+        Finding(code, title, tallies[code].count, tallies[code].examples, notes.get(code, ""))
+        for code, title in TITLES.items()
+    ]
+
+
+async def _examine_again(
+    database: Database, tallies: Mapping[str, Tally], seconds_max: float | None
+) -> dict[str, Tally]:
+    """Examine the events with breaches again, each at rest; return what is still found.
+
+    On a cluster, statements see different instants: what one of them has read, the next one may find changed.
+    What was too much to list stays as it was counted.
+    """
+    again = {code: Tally() for code in TITLES}
+    for event_id in sorted(set[UUID]().union(*[tally.event_ids for tally in tallies.values()])):
+        for code, found in (await _examine_at_rest(database, event_id, seconds_max)).items():
+            again[code].count += found.count
+            again[code].examples = [*again[code].examples, *found.examples][:EXAMPLES_MAX]
+    for code, tally in tallies.items():
+        again[code].count += tally.unlisted
+    return again
+
+
+async def _examine_at_rest(database: Database, event_id: UUID, seconds_max: float | None) -> dict[str, Tally]:
+    """Examine an event, until neither its journal nor its figures have changed meanwhile.
+
+    Everything that is compared of an event is on one node, and changes with its journal, or with what the
+    relay has counted of it. After `_AT_REST_TRIES`, the findings say that they were seen while it changed.
+    """
+    for attempt in range(_AT_REST_TRIES):
+        await asyncio.sleep(attempt * _AT_REST_PAUSE_SECONDS)
+        async with database.snapshot(seconds_max, hash_joins=True) as snapshot:
+            before = await _read_head(snapshot, event_id)
+            tallies = await _tally(snapshot, event_id, database.options.archive)
+            if before == await _read_head(snapshot, event_id):
+                return tallies
+    for tally in tallies.values():
+        tally.examples = [f"{example} (seen while it changed: audit it again)" for example in tally.examples]
+    return tallies
+
+
+async def _read_head(snapshot: Connection, event_id: UUID) -> tuple[object, ...] | None:
+    row = await snapshot.fetchrow(*sql.read_head(event_id=event_id))
+    return None if row is None else tuple(row)
 
 
 _SET_BASED: Final = (
@@ -125,12 +199,15 @@ _TIMES: Final[Mapping[Query, Mapping[str, timedelta]]] = {
 
 
 async def _run(snapshot: Connection, query: Query, event_id: UUID | None, tally: Tally) -> None:
-    values: dict[str, object] = {"event_id": event_id, "examples_max": EXAMPLES_MAX}
+    listed_max = _SUSPECTS_MAX if placement.is_spread else EXAMPLES_MAX
+    values: dict[str, object] = {"event_id": event_id, "examples_max": listed_max}
     values |= _TIMES.get(query, {})
     rows = await snapshot.fetch(*query(**values))
     for row in rows:
         tally.add(row["event_id"], row["what"], total=0)
-    tally.count += rows[0]["total"] if rows else 0
+    total = rows[0]["total"] if rows else 0
+    tally.count += total
+    tally.unlisted += total - len(rows)
 
 
 def _from_files(events: int) -> str:

@@ -52,9 +52,12 @@ class Tally:
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
+    event_ids: set[UUID] = field(default_factory=set)  # of those that were listed
+    unlisted: int = 0  # counted only: there were too many to list
 
     def add(self, event_id: UUID, what: str, total: int = 1) -> None:
         """Count a breach, and keep the first few as examples."""
         self.count += total
+        self.event_ids.add(event_id)
         if len(self.examples) < EXAMPLES_MAX:
             self.examples.append(f"{show_id('evt', event_id)}: {what}")

@@ -109,11 +109,23 @@ def work(*, data: _DataDirectory = None) -> None:
 
 
 @app.command
-def migrate(*, data: _DataDirectory = None) -> None:
-    """Update the database schema to this version of Evently."""
-    from evently.cli.upkeep import migrate_database
+def migrate(*, distribute: bool = False, dry_run: bool = False, data: _DataDirectory = None) -> None:
+    """Update the database schema to this version of Evently.
 
-    migrate_database(_config(data=data))
+    Parameters
+    ----------
+    distribute
+        Then spread the tables of events over the nodes of a cluster (Citus); stop selling while it runs.
+    dry_run
+        Print what --distribute would do, and change nothing.
+    """
+    from evently.cli.upkeep import distribute_tables, migrate_database
+
+    config = _config(data=data)
+    if distribute or dry_run:
+        distribute_tables(config, dry_run=dry_run)
+    else:
+        migrate_database(config)
 
 
 @app.command

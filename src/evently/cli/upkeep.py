@@ -23,6 +23,37 @@ def migrate_database(config: Config) -> None:
         Output(highlight=False).print(f"The database is at revision {head_revision()}.")
 
 
+def distribute_tables(config: Config, *, dry_run: bool) -> None:
+    """Migrate the database and spread the tables of events over its cluster, or print the plan."""
+    from evently.db import DatabaseOptions
+    from evently.db.distributing import FIRST, distribute
+
+    if config.database_url is None:
+        raise ConfigError(
+            "The embedded PostgreSQL is one server: name the coordinator of a cluster with "
+            "EVENTLY_DATABASE_URL."
+        )
+    console = Output(highlight=False, soft_wrap=True)
+    if not dry_run:
+        migrate_database(config)
+    options = DatabaseOptions(url=config.database_url, prepared_statements=config.prepared_statements)
+    plan = asyncio.run(distribute(options, dry_run=dry_run, show=lambda table: console.print(f"{table} ...")))
+    if dry_run:
+        for step in plan.steps:
+            done = ", done already" if step.is_done else ""
+            beside = "" if step.table == FIRST else f" beside {FIRST}"
+            console.print(f"{step.table}: by event_id{beside}{done}")
+        console.print(f"On the coordinator stay: {', '.join(plan.staying)}.")
+        if not plan.is_cluster:
+            console.print("The database does not have the extension citus yet.")
+    else:
+        before = sum(step.is_done for step in plan.steps)
+        console.print(
+            f"{len(plan.steps)} tables are distributed by event_id, {before} of them already before. Restart "
+            "every process that uses the database."
+        )
+
+
 def fill_with_demo(config: Config) -> None:
     """Fill the database with demo data and print the accounts that can log in."""
     from evently.demo import describe_accounts, fill
@@ -49,6 +80,7 @@ def create_admin(config: Config, email: str, name: str) -> None:
 def run_audit(config: Config, event: str | None, *, as_json: bool) -> bool:
     """Audit, print the findings, and return whether all invariants hold."""
     from evently.audit import audit, show
+    from evently.db import placement
 
     with any_database(config) as ready:
         findings = asyncio.run(audit(ready.database_options(), event))
@@ -57,6 +89,11 @@ def run_audit(config: Config, event: str | None, *, as_json: bool) -> bool:
         sys.stdout.flush()  # a reader that has gone is noticed before the result is told
     else:
         Output(highlight=False).print(show(findings))
+        if placement.is_spread:
+            Output(highlight=False).print(
+                "No snapshot spans the nodes of a cluster: events with breaches were examined again, until "
+                "they did not change meanwhile."
+            )
     return all(finding.count == 0 for finding in findings)
 
 

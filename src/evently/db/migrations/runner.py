@@ -26,6 +26,10 @@ _LIST_TABLES: Final = """SELECT relname FROM pg_class
         )
     ORDER BY relname
 """
+_IS_CLUSTER: Final = "SELECT to_regprocedure('citus_version()') IS NOT NULL"
+# All revisions are one transaction: it must see its own changes of a table on each node, so it uses one
+# connection to each. Without a cluster, the setting does not exist
+_ONE_CONNECTION: Final = "SET LOCAL citus.multi_shard_modify_mode = 'sequential'"
 _NAMED_MAX: Final = 3  # tables that a refusal names
 
 
@@ -49,6 +53,8 @@ def migrate(url: str) -> None:
         with engine.connect() as connection, connection.begin():
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
             connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
+            if connection.scalar(text(_IS_CLUSTER)):
+                connection.execute(text(_ONE_CONNECTION))
             _refuse_foreign_tables(connection)
             config = _config()
             config.attributes["connection"] = connection
