@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import Final, NamedTuple
 
 import msgspec
@@ -219,11 +220,12 @@ def describe(found: Sized, machine: dict[str, str]) -> str:
         for each in found.timed
     ]
     allowed = sorted({(scan.file, scan.reason) for scan in found.scans if scan.reason})
+    town = "" if found.bookings[0] > 50_000 else f" --town {round(found.bookings[0], -3)}"
     made = "; ".join(f"{name} in {seconds:,.0f} s" for name, seconds in found.seconds.items())
     reasons = "; ".join(f"`{file}` ({reason})" for file, reason in allowed) or "none"
     table = "\n".join(["| | | small, ms | large, ms | ratio | |", "|---|---|---:|---:|---:|---|", *rows])
-    return f"""\
-Written by `python -m bench.size --towns {found.towns} --write`, commit {commit_measured()}.
+    text = f"""\
+Written by `python -m bench.size{town} --towns {found.towns} --write`, commit {commit_measured()}.
 
 A database of {found.bookings[1]:,} bookings ({found.gigabytes[1]:,.1f} GB) beside one of
 {found.bookings[0]:,} ({found.gigabytes[0]:,.2f} GB): {found.towns} towns and one.
@@ -243,6 +245,10 @@ from end to end, except on purpose: {reasons}.
 
 Made in {sum(found.seconds.values()) / 60:,.0f} minutes: {made}. {machine["Processor"]}, {machine["Memory"]}.
 """
+    return "\n\n".join(
+        part if part.startswith("|") else fill(part, 110, break_long_words=False, break_on_hyphens=False)
+        for part in text.strip().split("\n\n")
+    )
 
 
 async def _audit(urls: Sequence[str], bookings: tuple[int, int], *, whole: bool) -> Audits:
