@@ -16,7 +16,7 @@ import pytest
 from evently.cli.upkeep import distribute_tables
 from evently.config import Config, ConfigError
 from evently.db import Database, DatabaseOptions
-from evently.db.distributing import FIRST, DistributionPlan, Refused, distribute, arranged
+from evently.db.distributing import FIRST, DistributionPlan, Refused, arranged, distribute
 from evently.db.migrations import migrate
 from tests.support.clusters import add_stand_ins, as_before
 from tests.support.sql import relations
