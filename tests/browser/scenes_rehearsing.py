@@ -23,10 +23,10 @@ async def photograph(gallery: Gallery, office: BoxOffice, url: str) -> None:
     event = await on_sale(office, "A Night of Small Engines", 600)
     at = f"{address_of(event)}/rehearse"
     await gallery.visit("rehearse", at, narrow=True)
-    await page.get_by_label("Buyers").fill("50,000")
+    await page.get_by_label("Buyers", exact=True).fill("50,000")
     await page.get_by_role("button", name="Start the rehearsal").click()
     await gallery.shot("rehearse-wrong")
-    await page.get_by_label("Buyers").fill("1,000")
+    await page.get_by_label("Buyers", exact=True).fill("1,000")
     await page.get_by_role("button", name="Start the rehearsal").click()
     await expect(page.get_by_role("heading", name="Nothing went wrong")).to_be_visible(timeout=_PATIENCE_MS)
     await gallery.shot("rehearse-report", whole=True, narrow=True, fresh=True)

@@ -21,7 +21,7 @@ PATIENCE_MS = 100_000
 async def start(page: Page, address: str, *, buyers: int, seconds: int) -> None:
     """Fill in the form and start a rehearsal."""
     await page.goto(f"{address}/rehearse")
-    await page.get_by_label("Buyers").fill(str(buyers))
+    await page.get_by_label("Buyers", exact=True).fill(str(buyers))
     await page.get_by_label("Within seconds").fill(str(seconds))
     await page.get_by_role("button", name="Start the rehearsal").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Rehearsal")
@@ -59,7 +59,7 @@ async def test_it_is_stopped_by_keyboard_and_without_script(
     async with opened(browser, server, viewport=DESKTOP, java_script_enabled=False) as page:
         await sign_in_member(office, page.context, server.url)
         await page.goto(f"{address_of(event)}/rehearse")
-        await page.get_by_label("Buyers").fill("20")
+        await page.get_by_label("Buyers", exact=True).fill("20")
         await page.get_by_label("Within seconds").fill("120")
         await page.get_by_label("Within seconds").press("Enter")
         # It loads itself again and again: each time there is another button
@@ -75,16 +75,16 @@ async def test_what_is_wrong_is_said_at_its_field(
     async with opened(browser, server) as page:
         await sign_in_member(office, page.context, server.url)
         await page.goto(f"{address_of(event)}/rehearse")
-        await page.get_by_label("Buyers").fill("6,000")
+        await page.get_by_label("Buyers", exact=True).fill("6,000")
         await page.get_by_label("Within seconds").fill("7")
         await page.get_by_role("button", name="Start the rehearsal").click()
         await expect(page.get_by_role("alert")).to_contain_text("at most 5,000 buyers")
-        assert await page.get_by_label("Buyers").input_value() == "6,000", "nothing typed is lost"
-        await page.get_by_label("Buyers").fill("many")
+        assert await page.get_by_label("Buyers", exact=True).input_value() == "6,000", "nothing typed is lost"
+        await page.get_by_label("Buyers", exact=True).fill("many")
         await page.get_by_label("Within seconds").fill("0")
         await page.get_by_role("button", name="Start the rehearsal").click()
         await expect(page.get_by_role("alert")).to_contain_text("Enter a whole number.")
-        await page.get_by_label("Buyers").fill("5")
+        await page.get_by_label("Buyers", exact=True).fill("5")
         await page.get_by_role("button", name="Start the rehearsal").click()
         await expect(page.get_by_role("alert")).to_contain_text("Enter a number of seconds from 1 to 120.")
 

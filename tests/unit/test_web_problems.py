@@ -23,6 +23,7 @@ from evently.kit.errors import (
     Unavailable,
     WrongClock,
 )
+from evently.sales.journal_files import JournalFileBroken
 from evently.web.api import docs
 from evently.web.edge.problems import PROBLEMS, problems, refusal_of
 from evently.web.pages import assets
@@ -84,7 +85,7 @@ def uses_of_reasons() -> list[Use]:
     Each `Refused(X.Y, "reason", name=...)`, `No(X.Y, "reason", {"name": ...})`, `Busy("reason", name=...)`.
     """
     codes = {f"{type(refusal).__name__}.{refusal.name}": refusal.value for refusal in all_refusals()}
-    kinds = (Busy, Unavailable, WrongClock, OutcomeUnknown, CommitsWait)
+    kinds = (Busy, Unavailable, WrongClock, JournalFileBroken, OutcomeUnknown, CommitsWait)
     troubles = {kind.__name__: refusal_of(kind()).value for kind in kinds}
     found = []
     for path in sorted(SOURCE.rglob("*.py")):
@@ -106,6 +107,7 @@ def _reason_of(node: ast.Call, given: list[ast.expr], place: str) -> tuple[str, 
     """Return the reason and the names of the data; `given`: the arguments after the code."""
     names = {keyword.arg for keyword in node.keywords if keyword.arg is not None}
     assert len(names) == len(node.keywords), f"{place}: name the data"
+    names.discard("response")  # for the log alone
     if not given:
         return "", frozenset(names)
     reason = given[0]

@@ -40,9 +40,6 @@ _UNFINISHED: Final = ".unfinished"
 class JournalFileBroken(Unavailable):
     """A file is missing, cannot be read, or is not the file that was written."""
 
-    def __init__(self, response: str) -> None:
-        super().__init__("journal_file", response=response)
-
 
 class JournalFile(msgspec.Struct, frozen=True):
     """What the database knows of a file: the rows `first_seq` to `last_seq` of an event have no facts there.
@@ -126,14 +123,14 @@ class JournalWriter:
 def read_rows(directory: str | None, file: JournalFile) -> Iterator[FileRow]:
     """Yield the rows of a file that is what was written. Raises JournalFileBroken."""
     if directory is None:
-        raise JournalFileBroken(f"the directory of archived journals is not set: {file.name} cannot be read")
+        raise _broken(f"the directory of archived journals is not set: {file.name} cannot be read")
     path = Path(directory) / file.name
     try:
         if _measure(path) != (file.size, file.digest):
-            raise JournalFileBroken(f"the file {file.name} is not the one that was written")
+            raise _broken(f"the file {file.name} is not the one that was written")
         yield from _parse(path, file)
     except (OSError, EOFError, ValueError, zlib.error, msgspec.MsgspecError) as exc:
-        raise JournalFileBroken(f"the file {file.name} cannot be read: {exc}") from exc
+        raise _broken(f"the file {file.name} cannot be read: {exc}") from exc
 
 
 class FilesOfJournal:
@@ -154,14 +151,14 @@ class FilesOfJournal:
                 if row.seq == seq:
                     return row
                 if row.seq > seq:
-                    raise JournalFileBroken(f"no file has row {seq}")
+                    raise _broken(f"no file has row {seq}")
             self._read = (await asyncio.to_thread(lambda: list(islice(self._rows, _READ_AT_ONCE))))[::-1]
             if self._read:
                 continue
             while self._left and self._left[0].last_seq < seq:
                 self._left.pop(0)
             if not self._left or self._left[0].first_seq > seq:
-                raise JournalFileBroken(f"no file has row {seq}")
+                raise _broken(f"no file has row {seq}")
             self._rows = read_rows(self._directory, self._left.pop(0))
 
     async def complete(self, rows: AsyncIterable[Record]) -> AsyncIterator[tuple[Record, bytes]]:
@@ -180,7 +177,7 @@ def _parse(path: Path, file: JournalFile) -> Iterator[FileRow]:
     with gzip.open(path, "rb") as lines:
         heading = msgspec.json.decode(next(lines), type=Heading)
         if (heading.format, heading.first_seq, heading.last_seq) != (FORMAT, file.first_seq, file.last_seq):
-            raise JournalFileBroken(f"the file {file.name} has other rows than it should have")
+            raise _broken(f"the file {file.name} has other rows than it should have")
         before, expected = bytes.fromhex(heading.hash_before), heading.first_seq
         for line in lines:
             seq, at, digest, facts = line.rstrip(b"\n").split(b"\t", 3)
@@ -188,11 +185,11 @@ def _parse(path: Path, file: JournalFile) -> Iterator[FileRow]:
                 int(seq), datetime.fromisoformat(at.decode()), bytes.fromhex(digest.decode()), facts
             )
             if row.seq != expected or row.hash != chain(before, facts):
-                raise JournalFileBroken(f"the chain of the file {file.name} breaks at row {row.seq}")
+                raise _broken(f"the chain of the file {file.name} breaks at row {row.seq}")
             before, expected = row.hash, expected + 1
             yield row
     if expected != heading.last_seq + 1:
-        raise JournalFileBroken(f"the file {file.name} ends before row {heading.last_seq}")
+        raise _broken(f"the file {file.name} ends before row {heading.last_seq}")
 
 
 def _measure(path: Path) -> tuple[int, bytes]:
@@ -216,3 +213,7 @@ def _flush_directory(directory: Path) -> None:
 
 def _show(at: datetime) -> bytes:
     return at.isoformat(timespec="microseconds").encode()
+
+
+def _broken(response: str) -> JournalFileBroken:
+    return JournalFileBroken("journal_file", response=response)
