@@ -4,7 +4,7 @@ A lane owns one connection and runs one transaction at a time: gather -> run the
 -> answer. There is no timer: an idle lane answers in the time of one transaction, and a busy lane gathers
 larger batches by itself. Correctness needs nothing else: the processes take turns on the row locks, once per
 batch. What comes while a batch waits for its locks still joins it: the more processes take turns, the larger
-their batches become, so that more processes do not sell less.
+their batches become.
 
 A commit may wait for a standby that has stopped. Its requests are told so in time (`CommitsWait`), and the
 lane waits on, with its one connection: what it sent counts as soon as the standby has it.
