@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-SIZE: Final = "Ten million bookings"
+SIZE: Final = "A large database"
 ENDLESS: Final = "One event with a million bookings"
 _KEPT: Final = (SIZE, ENDLESS)
 
