@@ -87,6 +87,7 @@ class _Run:
     def __init__(self, directory: Path, url: str, console: Console, effort: Effort) -> None:
         self._effort = effort
         self._directory = directory
+        self._made = directory / "made.json"
         self._server_url = url
         self._console = console
         self._began = time.monotonic()
@@ -122,7 +123,21 @@ class _Run:
         if free - needed < SPARE_GIGABYTES:
             raise SystemExit(f"{SPARE_GIGABYTES} GB of the disk would not stay free: fewer --towns")
 
-    def sell(self, plan: TownPlan) -> str:
+    def find_made(self) -> bool:
+        """Return whether an earlier run has made both databases here (`--keep`); take its times over."""
+        if not self._made.exists():
+            return False
+        self.seconds = msgspec.json.decode(self._made.read_bytes(), type=dict[str, float])
+        return True
+
+    def make(self, plan: TownPlan, towns: int) -> None:
+        """Make both databases."""
+        gigabytes = _size_of(self._sell(plan))[1]
+        self.check_disk(gigabytes * towns * 1.1)
+        self._copy(towns)
+        self._made.write_bytes(msgspec.json.encode(self.seconds))
+
+    def _sell(self, plan: TownPlan) -> str:
         """Make the small database."""
         self.execute("CREATE DATABASE {}", "size_small")
         url = self.url("size_small")
@@ -133,13 +148,11 @@ class _Run:
             mark_town(url)
         return url
 
-    def copy(self, towns: int) -> str:
+    def _copy(self, towns: int) -> None:
         """Make the large database."""
-        url = self.url("size_large")
         with self.step("it is copied"):
             self.execute("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", "size_large", "size_small")
-            copy_towns(url, towns, self.say)
-        return url
+            copy_towns(self.url("size_large"), towns, self.say)
 
     def ask(self, urls: Sequence[str]) -> list[Timed]:
         """Ask both databases, each through a server of its own, then what runs by the clock."""
@@ -174,12 +187,12 @@ def main(arguments: list[str]) -> int:
     raise_file_limit()
     plan = _QUICK if options.quick else TownPlan.of(options.town)
     towns = _QUICK_TOWNS if options.quick else options.towns
-    with scratch_directory(options.directory) as directory, own_database(directory / "data") as url:
+    with _home(options) as directory, own_database(directory / "data") as url:
         run = _Run(directory, url, console, Effort(1, 0.0) if options.quick else Effort())
-        small = run.sell(plan)
+        if not run.find_made():
+            run.make(plan, towns)
+        small, large = run.url("size_small"), run.url("size_large")
         bookings, gigabytes = _size_of(small)
-        run.check_disk(gigabytes * towns * 1.1)
-        large = run.copy(towns)
         more_bookings, more_gigabytes = _size_of(large)
         with run.step("plans are made"):
             growing = find_growing(small, large)
@@ -283,6 +296,19 @@ async def _audit(urls: Sequence[str], bookings: tuple[int, int], *, whole: bool)
     return Audits([finding for finding in findings if finding.count], timed, said)
 
 
+@contextmanager
+def _home(options: argparse.Namespace) -> Iterator[Path]:
+    """Return the directory of the databases: one that is kept, or a temporary one."""
+    if options.keep is None:
+        with scratch_directory(options.directory) as directory:
+            yield directory
+        return
+    if options.keep.exists() and not (options.keep / "made.json").exists():
+        raise SystemExit(f"{options.keep} has no complete databases: remove it, or name another directory")
+    options.keep.mkdir(mode=0o755, exist_ok=True)
+    yield options.keep
+
+
 def _size_of(url: str) -> tuple[int, float]:
     with psycopg.connect(url) as connection:
         row = connection.execute(
@@ -308,6 +334,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--towns", type=int, default=100, help="in the large database (default: 100)")
     parser.add_argument("--town", type=int, default=100_000, help="bookings of a town, at least 10,000")
     parser.add_argument("--directory", type=Path, help="where the database is made, and removed again")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIRECTORY", help="keep the databases there, or ask those that are there"
+    )
     parser.add_argument(
         "--no-audit", dest="audit", action="store_false", help="audit a sample of the large one"
     )
