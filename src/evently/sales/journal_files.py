@@ -27,6 +27,7 @@ from uuid import UUID
 import msgspec
 
 from evently.db import Record
+from evently.kit.disk import flush_directory
 from evently.kit.errors import Unavailable
 from evently.sales.facts import chain
 
@@ -111,7 +112,7 @@ class JournalWriter:
         self._raw.close()
         size, digest = _measure(self._unfinished)
         self._unfinished.replace(self._path)
-        _flush_directory(self._path.parent)
+        flush_directory(self._path.parent)
         return size, digest
 
     def close(self) -> None:
@@ -200,15 +201,6 @@ def _measure(path: Path) -> tuple[int, bytes]:
             digest.update(part)
             size += len(part)
     return size, digest.digest()
-
-
-def _flush_directory(directory: Path) -> None:
-    """Flush the names of a directory to the disk."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _show(at: datetime) -> bytes:

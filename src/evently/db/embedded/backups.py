@@ -34,8 +34,9 @@ from psycopg.conninfo import conninfo_to_dict
 from evently.db.embedded.programs import Programs, find_programs
 from evently.db.embedded.refusals import BackupRefused
 from evently.db.embedded.server import EmbeddedOptions, EmbeddedPostgres
-from evently.db.embedded.wal import quoted, write_whole
+from evently.db.embedded.wal import quoted
 from evently.kit.clock import utc_now
+from evently.kit.disk import write_whole
 
 RECOVERY_SECONDS_MAX: Final = 24 * 3600.0  # a month of log takes hours
 _COPY_SECONDS_MAX: Final = 24 * 3600.0

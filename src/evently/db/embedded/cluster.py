@@ -22,6 +22,7 @@ from evently.db.embedded.users import (
     first_inaccessible,
     has_passwd_entry,
 )
+from evently.kit.disk import flush_directory, write_whole
 
 SUPERUSER: Final = "evently"
 _INITDB_SECONDS_MAX: Final = 300.0
@@ -87,7 +88,7 @@ class Cluster:
                     f"{self.password_file} is missing, and a login to {self.directory} needs it; restore the "
                     "file."
                 )
-            _write_secret(self.password_file, secrets.token_urlsafe(_PASSWORD_BYTES))
+            write_whole(self.password_file, secrets.token_urlsafe(_PASSWORD_BYTES) + "\n")
         change_owner(self.password_file, account)  # initdb reads it
         return self.password_file.read_text(encoding="ascii").strip()
 
@@ -143,7 +144,7 @@ class Cluster:
         if not (unfinished / "PG_VERSION").exists():
             raise StartFailed(f"initdb failed: {_last_error(errors)}")
         unfinished.rename(self.directory)
-        _sync(self.data_directory)
+        flush_directory(self.data_directory)
 
     def _initdb(self, programs: Programs, account: SystemUser | None, directory: Path, ctype: str) -> str:
         options = {
@@ -190,16 +191,6 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
-def _write_secret(path: Path, secret: str) -> None:
-    """Write a file that only its owner can read; the file is complete or missing."""
-    descriptor, unfinished = tempfile.mkstemp(prefix=path.name, dir=path.parent)  # mode 0600
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secret + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    Path(unfinished).rename(path)
-
-
 def _usable(directory: Path, port: int) -> bool:
     path = f"{directory}/.s.PGSQL.{port}"
     return len(os.fsencode(path)) <= _SOCKET_PATH_BYTES_MAX and _SOCKET_PATH_PLAIN.fullmatch(path) is not None
@@ -222,14 +213,6 @@ def _collation(major: int) -> dict[str, str]:
         "locale-provider": "builtin",
         "builtin-locale": "PG_UNICODE_FAST" if major >= _UNICODE_COLLATION_SINCE else "C.UTF-8",
     }
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _last_error(text: str) -> str:

@@ -6,12 +6,12 @@ import os
 import secrets
 import shlex
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from evently.db.embedded.refusals import BackupRefused
 from evently.db.embedded.users import SystemUser, change_owner, first_inaccessible
+from evently.kit.disk import write_whole
 
 ARCHIVE_SECONDS_MAX: Final = 60  # an incomplete segment is archived after this time, if it has new content
 _PROGRAMS: Final = ("gzip", "cmp", "sync", "mv")  # of the archive command; every Debian and macOS has them
@@ -68,13 +68,3 @@ def refuse_unreachable(path: Path, account: SystemUser | None) -> None:
 def quoted(path: Path) -> str:
     """Return a path as a word of a command of PostgreSQL, in which a percent sign is special."""
     return shlex.quote(str(path.absolute())).replace("%", "%%")
-
-
-def write_whole(path: Path, content: str) -> None:
-    """Write a small file that is complete or missing, also after a power cut."""
-    descriptor, unfinished = tempfile.mkstemp(prefix=path.name, dir=path.parent)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(unfinished).rename(path)
