@@ -1,4 +1,4 @@
-"""An empty handler behind the product's HTTP server: it answers each request with the same bytes.
+"""An empty handler behind uvicorn: it answers each request with the same bytes.
 
 `python -m bench.echo FILE PROCESSES` serves the answer in FILE (`EchoedAnswer` as JSON) and prints its URL.
 """
@@ -8,15 +8,13 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import uvicorn
 
-from evently.cli.serving import ACCEPTED_AT_ONCE, BACKLOG
+from bench.serving import listen, serve
 from evently.web.edge.asgi import ASGIApp, Receive, Scope, Send
 
 _END_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
@@ -53,23 +51,13 @@ def application(answer: EchoedAnswer) -> ASGIApp:
 def main(file: Path, processes: int) -> None:
     """Serve on a free port until a signal stops the process; the other processes end with this one."""
     answer = msgspec.json.decode(file.read_bytes(), type=EchoedAnswer)
-    listening = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-    print(f"answers at http://127.0.0.1:{listening.getsockname()[1]} ", flush=True)
+    listening = listen()
     for _ in range(processes - 1):
         if os.fork() == 0:
             if sys.platform == "linux":
                 ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGTERM, 0, 0, 0)
             break
-    settings = uvicorn.Config(
-        application(answer),
-        backlog=BACKLOG,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=True,
-    )
-    uvicorn.Server(settings).run(sockets=[listening, *[listening.dup() for _ in range(ACCEPTED_AT_ONCE - 1)]])
+    serve(application(answer), listening)
 
 
 if __name__ == "__main__":

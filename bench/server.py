@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import dataclasses
-import socket
 import sys
 from typing import Any
 
-import uvicorn
 from msgspec.structs import replace
 
 from bench.baselines import TECHNIQUES
+from bench.serving import listen, serve
 from evently.app import running
-from evently.cli.serving import ACCEPTED_AT_ONCE, BACKLOG, GRACE_SECONDS
 from evently.config import Config, read_config
 from evently.db import Database
 from evently.kit.clock import utc_now
@@ -60,19 +58,7 @@ def main(technique: str, connections: int) -> None:
     """Serve on a free port until a signal stops the process."""
     config = read_config()
     configure_logs(config.log_options())
-    listening = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-    print(f"answers at http://127.0.0.1:{listening.getsockname()[1]} ", flush=True)
-    settings = uvicorn.Config(
-        BaselineApplication(config, technique, connections),
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=True,
-    )
-    uvicorn.Server(settings).run(sockets=[listening, *[listening.dup() for _ in range(ACCEPTED_AT_ONCE - 1)]])
+    serve(BaselineApplication(config, technique, connections), listen())
 
 
 if __name__ == "__main__":
