@@ -45,7 +45,7 @@ from evently.config import (
 )
 from evently.db import Database
 from evently.db.migrations import migrate
-from evently.db.pooling import carries_prepared_statements
+from evently.db.pooling import refuse_pooler
 from evently.kit.clock import utc_now
 from evently.kit.descriptors import raise_descriptor_limit
 from evently.kit.locked_directory import locked_directory
@@ -132,7 +132,7 @@ def database(config: Config) -> Iterator[tuple[Config, EmbeddedPostgres | None]]
                 "EVENTLY_BACKUPS is for the embedded PostgreSQL: back up your own with its own tools."
             )
         migrate(config.database_url)
-        _refuse_pooler(config)
+        asyncio.run(refuse_pooler(config.database_options()))
         yield config, None
         return
     from evently.db.embedded import EmbeddedOptions, EmbeddedPostgres
@@ -144,24 +144,6 @@ def database(config: Config) -> Iterator[tuple[Config, EmbeddedPostgres | None]]
     with EmbeddedPostgres(options) as postgres:
         migrate(postgres.url)
         yield replace(config, database_url=postgres.url), postgres
-
-
-def _refuse_pooler(config: Config) -> None:
-    """Refuse a pooler that cannot carry prepared statements, unless none are used."""
-    if config.prepared_statements and not asyncio.run(_carries_prepared_statements(config)):
-        raise ConfigError(
-            "EVENTLY_DATABASE_URL leads to a pooler that does not carry prepared statements, such as "
-            "PgBouncer in transaction mode: set EVENTLY_PREPARED_STATEMENTS=false (or, with PgBouncer 1.21 "
-            "or newer, its max_prepared_statements to 200)."
-        )
-
-
-async def _carries_prepared_statements(config: Config) -> bool:
-    opened = await Database.open(config.database_options())
-    try:
-        return await carries_prepared_statements(opened)
-    finally:
-        await opened.close()
 
 
 def _refuse_missing_package(config: Config) -> None:
