@@ -34,13 +34,6 @@ LEFT JOIN (
 WHERE :event_id::uuid IS NULL OR sales.event_id = :event_id
 ORDER BY sales.event_id;
 
--- name: read_journal
--- The whole journal of an event.
-SELECT journal.seq, journal.at, journal.facts, journal.hash, journal.delivered_at
-FROM journal
-WHERE journal.event_id = :event_id
-ORDER BY journal.seq;
-
 -- name: read_waiting_room
 -- The waiting room of an event.
 SELECT
@@ -73,61 +66,6 @@ tax_basis_points, tax_included, hidden, needed_ids, per_needed_max;
 SELECT {ticket_types.ticket_type_put}, ticket_types.retired
 FROM ticket_types
 WHERE ticket_types.event_id = :event_id;
-
--- name: read_bookings
--- The bookings of an event, one row for each ticket, and one row for a booking without tickets.
-SELECT
-    bookings.booking_id, bookings.buyer_id, bookings.state, bookings.placed_at, bookings.expires_at,
-    bookings.confirmed_at, bookings.ended_at, bookings.conditions_version, bookings.promo_id,
-    bookings.entry_id, bookings.extended, bookings.payment, bookings.payment_id, bookings.paid_minor,
-    bookings.captured_at, bookings.refunded_minor, bookings.outside_minor, tickets.ticket_id,
-    tickets.ticket_type_id,
-    tickets.price_minor,
-    tickets.state = 'void' AS void, tickets.discount_minor, tickets.surcharge_minor, tickets.fee_minor,
-    tickets.tax_minor, tickets.fee_tax_minor, tickets.seat_number, tickets.replaces,
-    tickets.returning_since, tickets.seat_id, tickets.seat_label, tickets.holder_id
-FROM bookings
-LEFT JOIN tickets ON tickets.event_id = bookings.event_id AND tickets.booking_id = bookings.booking_id
-WHERE bookings.event_id = :event_id
-ORDER BY bookings.booking_id;
-
--- name: read_quarters
--- The roll-ups of an event by quarter of an hour.
-SELECT
-    event_quarters.quarter_at, event_quarters.bookings, event_quarters.tickets, event_quarters.amount_minor,
-    event_quarters.cancelled_bookings, event_quarters.cancelled_tickets, event_quarters.cancelled_minor
-FROM event_quarters
-WHERE event_quarters.event_id = :event_id;
-
--- name: read_minutes
--- The tickets of an event by minute, as far as they are kept.
-SELECT event_minutes.minute_at, event_minutes.tickets
-FROM event_minutes
-WHERE event_minutes.event_id = :event_id;
-
--- name: read_conversions
--- What became of the holds and waitlist entries of an event.
-SELECT
-    event_conversions.holds, event_conversions.confirmed, event_conversions.expired,
-    event_conversions.cancelled, event_conversions.joined, event_conversions.fulfilled,
-    event_conversions.withdrawn
-FROM event_conversions
-WHERE event_conversions.event_id = :event_id;
-
--- name: read_sources
--- What came from each source.
-SELECT
-    event_sources.via, event_sources.placed, event_sources.bookings, event_sources.tickets,
-    event_sources.amount_minor, event_sources.cancelled_bookings, event_sources.cancelled_tickets,
-    event_sources.cancelled_minor
-FROM event_sources
-WHERE event_sources.event_id = :event_id;
-
--- name: read_booking_sources
--- The sources of bookings.
-SELECT booking_sources.booking_id, booking_sources.via
-FROM booking_sources
-WHERE booking_sources.event_id = :event_id;
 
 -- name: read_claims
 -- The claimed seats of an event: taken by a ticket, or blocked.
@@ -239,18 +177,6 @@ SELECT
     END AS reason
 FROM payment_refunds
 WHERE payment_refunds.event_id = :event_id AND payment_refunds.state IN ('settled', 'never_paid');
-
--- name: read_answers
--- The answers to requests with an idempotency key.
-SELECT idempotency_keys.key, idempotency_keys.booking_id, idempotency_keys.entry_id, idempotency_keys.answer
-FROM idempotency_keys
-WHERE idempotency_keys.event_id = :event_id;
-
--- name: read_ledger
--- The postings of an event; money.sql checks their line numbers.
-SELECT ledger.booking_id, ledger.seq, ledger.debit, ledger.credit, ledger.amount_minor
-FROM ledger
-WHERE ledger.event_id = :event_id;
 
 -- name: read_reschedulings
 -- The changes of the time or place of an event, in their order.

@@ -167,7 +167,7 @@ LIMIT :examples_max;
 
 -- name: find_wrong_postings
 -- I8: postings in another currency than the sale's, at another time than their journal row, or with a wrong
--- line number: the lines of a journal row count from 0. The replay checks the amounts (comparison.py).
+-- line number: the lines of a journal row count from 0. The replay checks the amounts (bookings.py).
 WITH numbered AS (
     SELECT
         ledger.event_id, ledger.seq, ledger.line, ledger.at, ledger.currency,
