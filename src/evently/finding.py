@@ -27,6 +27,7 @@ from uuid import UUID
 
 import msgspec
 
+from evently.accounts import people
 from evently.db import Connection, Database, load_queries
 from evently.kit.cursors import Page, read_cursor, write_cursor
 from evently.kit.ids import find_id, read_reference
@@ -95,8 +96,9 @@ async def find_bookings(
         if (booking_id := find_id("bkg", typed.strip())) is not None:
             return await _only(snapshot, [event_id], booking_id)
         exactly = Typed(read_reference(typed), _card_digits(typed), await _seats(snapshot, event_id, typed))
-        exact = await _find(snapshot, [event_id], (), exactly, limit, after)
-        if not _is_name(words):
+        addressed = await _addressed(snapshot, typed)
+        exact = await _find(snapshot, [event_id], addressed, exactly, limit, after)
+        if (addressed and exact) or not _is_name(words):
             return await _described(snapshot, exact[:limit], more=len(exact) > limit)
         has_names = bool(await snapshot.fetchval(*sql.has_names(event_id=event_id)))
         walk = partial(_walk, snapshot, event_id, words, exact, limit, after, has_names=has_names)
@@ -124,9 +126,12 @@ async def find_bookings_of_organizer(
             return Found(Page([], None))
         if (booking_id := find_id("bkg", typed.strip())) is not None:
             return await _only(snapshot, event_ids, booking_id)
-        person_ids = await _matching(snapshot, words)
         exactly = Typed(read_reference(typed), _card_digits(typed), [])
-        found = await _find(snapshot, event_ids, person_ids or (), exactly, limit, after)
+        person_ids: Sequence[UUID] | None = await _addressed(snapshot, typed)
+        found = await _find(snapshot, event_ids, person_ids, exactly, limit, after) if person_ids else []
+        if not found:
+            person_ids = await _matching(snapshot, words)
+            found = await _find(snapshot, event_ids, person_ids or (), exactly, limit, after)
         described = await _described(snapshot, found[:limit], more=len(found) > limit)
         return msgspec.structs.replace(described, say_more=person_ids is None)
 
@@ -170,6 +175,17 @@ def _card_digits(typed: str) -> str | None:
 
 def _is_name(words: Sequence[str]) -> bool:
     return any(len(word) >= WORD_CHARACTERS_MIN for word in words)
+
+
+async def _addressed(snapshot: Connection, typed: str) -> list[UUID]:
+    """Return the person whose whole e-mail address was typed, if so.
+
+    Its words alone would be slow: half of all people have an address with `example` and `com`.
+    """
+    email = people.normalise_email(typed[:TYPED_CHARACTERS_MAX])
+    if "@" not in email:
+        return []
+    return await snapshot.fetchval(*sql.find_addressed(email=email)) or []
 
 
 async def _matching(snapshot: Connection, words: Sequence[str]) -> list[UUID] | None:

@@ -21,6 +21,12 @@ FROM (
     LIMIT :limit
 ) AS found;
 
+-- name: find_addressed
+-- The person with an e-mail address (people_email_uq).
+SELECT array_agg(people.person_id) AS person_ids
+FROM people
+WHERE people.email = :email;
+
 -- name: find_named
 -- The newest bookings of an event with a ticket whose name has these words, one of which is the event
 -- (attendee_names_words_ix). Their tickets are sorted before anything else of them is read. One row says that

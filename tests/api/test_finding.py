@@ -62,6 +62,20 @@ async def test_by_name_and_address_from_the_beginning_of_each_word(office: BoxOf
     assert (shown["tickets"], shown["state"], shown["total"]["currency"]) == (1, "confirmed", "EUR")
 
 
+async def test_a_whole_address_finds_its_person_alone(office: BoxOffice) -> None:
+    event, other = await office.open_event(), await office.open_event()
+    short = f"{new_id()}@evently.example"
+    one, two = await somebody(office, email=short), await somebody(office, email=f"{short}.org")
+    mine, longer = await booked(office, event, one), await booked(office, event, two)
+    elsewhere = await booked(office, other, two)
+    assert await found(office, event, f" {short.upper()} ") == [mine]
+    assert await found(office, event, short[:-1]) == [longer, mine], "the beginning of both"
+    assert await found(office, other, short) == [elsewhere], "its person has booked nothing here"
+    path = f"/v1/organizers/{show_id('org', office.venue.organizer_id)}/booking-search"
+    answer = await office.client.get(path, params={"q": short}, headers=await office.as_member("manager"))
+    assert [each["id"] for each in answer.json()["data"]] == [mine]
+
+
 async def test_an_erased_person_is_not_found_and_a_new_name_is(office: BoxOffice) -> None:
     event, zoe = await office.open_event(), await somebody(office, "Zoë Okafor")
     booking = await booked(office, event, zoe)

@@ -34,9 +34,11 @@ async def office(database_url: str) -> AsyncIterator[BoxOffice]:
         yield opened
 
 
-async def somebody(office: BoxOffice, name: str = "Zoë Okafor", *, verified: bool = True) -> Somebody:
+async def somebody(
+    office: BoxOffice, name: str = "Zoë Okafor", *, verified: bool = True, email: str | None = None
+) -> Somebody:
     person_id = new_id()
-    email = f"{person_id}@evently.example"
+    email = email or f"{person_id}@evently.example"
     async with office.context.database.transaction() as tx:
         await tx.execute(
             "INSERT INTO people (person_id, email, name, role, version, created_at, email_verified_at) "

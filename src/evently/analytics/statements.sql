@@ -48,7 +48,8 @@ ORDER BY ledger.currency, ledger.event_id;
 -- name: sum_taxes
 -- The tax of some events in a range, by currency and rate. What the ledger has of a booking is shared by the
 -- taxes of its tickets at each rate; what rounding leaves over is part of the largest share, so the sums are
--- those of the ledger. The rate is that of the ticket type, and of the fee in the conditions of the booking.
+-- those of the ledger. The rate is that of the ticket type, and of the fee in the conditions of the booking:
+-- looked up for each booking, because a join of them with bookings is planned for a few rows, and has 100,000.
 WITH kept AS (
     SELECT
         ledger.event_id,
@@ -64,42 +65,59 @@ WITH kept AS (
     GROUP BY ledger.event_id, ledger.booking_id, ledger.currency
 ),
 
-weights AS (
+parts AS (
     SELECT
         kept.event_id,
         kept.booking_id,
         kept.currency,
         kept.minor,
+        sum(tickets.tax_minor) AS tax_minor,
+        sum(tickets.fee_tax_minor) AS fee_tax_minor,
+        (
+            SELECT ticket_types.tax_basis_points
+            FROM ticket_types
+            WHERE
+                ticket_types.event_id = kept.event_id
+                AND ticket_types.ticket_type_id = tickets.ticket_type_id
+        ) AS basis_points,
+        CASE
+            WHEN sum(tickets.fee_tax_minor) > 0
+                THEN (
+                    SELECT
+                        (
+                            convert_from(sale_conditions.conditions, 'UTF8')::jsonb
+                            -> 'fees'
+                            ->> 'tax_basis_points'
+                        )::integer
+                    FROM bookings
+                    INNER JOIN sale_conditions
+                        ON
+                            sale_conditions.event_id = bookings.event_id
+                            AND sale_conditions.version = bookings.conditions_version
+                    WHERE bookings.event_id = kept.event_id AND bookings.booking_id = kept.booking_id
+                )
+        END AS fee_basis_points
+    FROM kept
+    INNER JOIN tickets ON tickets.event_id = kept.event_id AND tickets.booking_id = kept.booking_id
+    GROUP BY kept.event_id, kept.booking_id, kept.currency, kept.minor, tickets.ticket_type_id
+),
+
+weights AS (
+    SELECT
+        parts.event_id,
+        parts.booking_id,
+        parts.currency,
+        parts.minor,
         part.basis_points,
         sum(part.minor) AS weight
-    FROM kept
-    INNER JOIN bookings ON bookings.event_id = kept.event_id AND bookings.booking_id = kept.booking_id
-    INNER JOIN tickets ON tickets.event_id = kept.event_id AND tickets.booking_id = kept.booking_id
-    INNER JOIN ticket_types
-        ON
-            ticket_types.event_id = tickets.event_id
-            AND ticket_types.ticket_type_id = tickets.ticket_type_id
-    LEFT JOIN sale_conditions
-        ON
-            sale_conditions.event_id = bookings.event_id
-            AND sale_conditions.version = bookings.conditions_version
+    FROM parts
     CROSS JOIN LATERAL (
         VALUES
-        (ticket_types.tax_basis_points, tickets.tax_minor),
-        (
-            coalesce(
-                (
-                    convert_from(sale_conditions.conditions, 'UTF8')::jsonb
-                    -> 'fees'
-                    ->> 'tax_basis_points'
-                )::integer,
-                ticket_types.tax_basis_points
-            ),
-            tickets.fee_tax_minor
-        )
+        (parts.basis_points, parts.tax_minor),
+        (coalesce(parts.fee_basis_points, parts.basis_points), parts.fee_tax_minor)
     ) AS part (basis_points, minor)
     WHERE part.minor > 0
-    GROUP BY kept.event_id, kept.booking_id, kept.currency, kept.minor, part.basis_points
+    GROUP BY parts.event_id, parts.booking_id, parts.currency, parts.minor, part.basis_points
 ),
 
 shares AS (
