@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 # One more than there are cores: tests wait for browsers and databases
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
+# Every start of a server costs half as much processor again where Python may not keep what it compiled
+unexport PYTHONDONTWRITEBYTECODE
+
 # What `make test CLUSTER=...` runs there: every statement, the engine, the relay, the checkout, a rehearsal
 ON_CLUSTER := $(addprefix tests/,db/test_statements.py db/test_sales_engine.py db/test_sales_bookings.py \
 	db/test_sales_races.py db/test_relay.py db/test_checkout.py db/test_audit.py cluster/test_distributed.py)
