@@ -49,7 +49,7 @@ ORDER BY ledger.currency, ledger.event_id;
 -- The tax of some events in a range, by currency and rate. What the ledger has of a booking is shared by the
 -- taxes of its tickets at each rate; what rounding leaves over is part of the largest share, so the sums are
 -- those of the ledger. The rate is that of the ticket type, and of the fee in the conditions of the booking:
--- looked up for each booking, because a join of them with bookings is planned for a few rows, and has 100,000.
+-- looked up for each booking, because a join with bookings is planned for a few rows, and has 100,000.
 WITH kept AS (
     SELECT
         ledger.event_id,
