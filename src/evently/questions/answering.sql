@@ -181,7 +181,8 @@ LIMIT :limit;
 
 -- name: list_given
 -- The answers about some bookings of an event and their tickets, in the order of the questions: what the
--- holders of the tickets answered. :at_door: only those that door members see.
+-- holders of the tickets answered. :at_door: only those that door members see. The subjects are no join: of
+-- an array the planner expects ten, and would compare each answer of the event with a thousand.
 SELECT
     question_answers.event_id,
     question_answers.booking_id,
@@ -193,9 +194,7 @@ SELECT
     question_answers.answer,
     question_answers.answered_at,
     question_answers.wording <> questions.wording AS reworded
-FROM unnest(:subject_ids::uuid[]) AS asked (subject_id)
-INNER JOIN question_answers
-    ON question_answers.event_id = :event_id AND question_answers.subject_id = asked.subject_id
+FROM question_answers
 INNER JOIN bookings
     ON bookings.event_id = question_answers.event_id AND bookings.booking_id = question_answers.booking_id
 INNER JOIN questions
@@ -210,7 +209,9 @@ INNER JOIN question_wordings
 LEFT JOIN tickets
     ON tickets.event_id = question_answers.event_id AND tickets.ticket_id = question_answers.subject_id
 WHERE
-    question_answers.person_id = coalesce(tickets.holder_id, bookings.buyer_id)
+    question_answers.event_id = :event_id
+    AND question_answers.subject_id = ANY(:subject_ids::uuid[])
+    AND question_answers.person_id = coalesce(tickets.holder_id, bookings.buyer_id)
     AND (NOT :at_door::boolean OR questions.at_door)
 ORDER BY questions.position, questions.question_id, question_answers.subject_id;
 

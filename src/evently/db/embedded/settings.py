@@ -35,6 +35,7 @@ def server_settings(programs: Programs, socket_directory: Path, tcp_port: int | 
         "max_wal_size": "2GB",
         "checkpoint_timeout": "15min",
         "jit": "off",  # statements are short: to compile them costs more than to run them
+        "max_parallel_workers_per_gather": "0",  # a report takes one core, never that of a sale
         "random_page_cost": "1.1",  # solid-state disks
         "timezone": "UTC",
         "log_timezone": "UTC",
