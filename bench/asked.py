@@ -214,6 +214,7 @@ class Server:
         self._client = HttpClient(target, 1)
         self._known = known
         self._numbers = itertools.count()
+        self._keys = new_id().hex  # of this run: a database may be asked again
         self._soon = utc_now() + timedelta(hours=1)
         self._booked: list[str] = []
         self._cursors: dict[Asked, str] = {}
@@ -272,7 +273,7 @@ class Server:
         return reply
 
     async def _send(self, method: str, path: str, token: str | None = None, body: bytes | None = None) -> Any:
-        key = None if body is None else f"size-{next(self._numbers)}"
+        key = None if body is None else f"{self._keys}-{next(self._numbers)}"
         request = request_for(method, path, self._client.target, token=token, key=key, body=body)
         return await self._client.exchange(request)
 

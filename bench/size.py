@@ -59,6 +59,7 @@ _MORE: Final = {
     ("analytics", "platform: most booked"): "all its events are compared",
     ("admin", "organizers"): "a full page instead of one organizer",
 }
+_FURTHER: Final = "the same rows along deeper indexes, further apart"
 _NO_RATES: Final = {
     f"rate_{name}": "0" for name in ("bookings", "reads", "writes", "heavy", "login", "suggestions")
 }
@@ -245,7 +246,7 @@ def describe(found: Sized, machine: dict[str, str]) -> str:
         for each in found.timed
     ]
     above = "; ".join(
-        f"{each.part}, {each.what} ({_MORE.get((each.part, each.what), 'not explained')})"
+        f"{each.part}, {each.what} ({_MORE.get((each.part, each.what), _FURTHER)})"
         for each in found.timed
         if each.ratio > GOAL
     )
