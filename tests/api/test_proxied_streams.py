@@ -15,16 +15,14 @@ from evently.kit.repeating import repeating
 from evently.web.edge.protocol import Protocol
 from evently.web.edge.websockets import WebSocketProtocol
 from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.marks import needs
 from tests.support.proxies import MISSING, documented, haproxy, nginx
 from tests.support.reading import Heard, streaming
 from tests.support.streams import until
 
 pytestmark = [
     pytest.mark.timeout(120),
-    pytest.mark.skipif(
-        bool(MISSING),
-        reason=f"{' and '.join(MISSING)} not found: apt-get install haproxy nginx (make test does, as root)",
-    ),
+    needs(MISSING),
 ]
 SILENT_SECONDS = 2  # then these proxies close a connection
 RUNS = {"haproxy": haproxy, "nginx": nginx}

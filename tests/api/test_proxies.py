@@ -17,14 +17,12 @@ from evently.web.edge.options import RateOptions
 from evently.web.edge.routing import get, post
 from tests.support import proxies
 from tests.support.edge import listening
+from tests.support.marks import needs
 from tests.support.proxies import MISSING, documented, haproxy, haproxy_version, nginx
 
 pytestmark = [
     pytest.mark.timeout(120),
-    pytest.mark.skipif(
-        bool(MISSING),
-        reason=f"{' and '.join(MISSING)} not found: apt-get install haproxy nginx (make test does, as root)",
-    ),
+    needs(MISSING),
 ]
 
 PROXY = "127.0.0.1"

@@ -7,11 +7,11 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
 
-from tests.support.diary import CLEAN, SETTINGS, SLOW, Diary, breaches, judge, put_on_sale
+from tests.support.diary import CLEAN, DOCUMENTED, SETTINGS, Diary, breaches, judge, put_on_sale
+from tests.support.marks import kills_processes, needs
 from tests.support.patroni import (
     LOCK_SECONDS,
     MISSING,
@@ -25,11 +25,8 @@ from tests.support.standbys import url_of
 
 pytestmark = [
     pytest.mark.timeout(7_200),
-    pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="kills processes the Linux way"),
-    pytest.mark.skipif(
-        bool(MISSING),
-        reason=f"not found: apt-get install {' '.join(MISSING)} (make test does, as root)",
-    ),
+    kills_processes,
+    needs(MISSING),
 ]
 
 CLIENTS = 16
@@ -37,7 +34,6 @@ PAUSE_SECONDS = 0.02  # some hundreds of bookings a second, and processor time f
 TIMES_TO_PROVE = 20
 # From the promotion to the next booking: what is promised, and what a busy machine may take
 BACK_SECONDS_MAX, BACK_SECONDS_WHEN_BUSY = 5.0, 60.0
-DOCUMENTED = {"201", "503 database-unavailable", "503 outcome-unknown", *SLOW}
 Seconds = dict[str, list[float]]
 
 

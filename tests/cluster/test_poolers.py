@@ -7,13 +7,12 @@ import pytest
 from evently.db import Database, DatabaseOptions
 from evently.db.pooling import carries_prepared_statements
 from tests.support.diary import CLEAN, SETTINGS, SLOW, Diary, breaches, judge, put_on_sale
+from tests.support.marks import needs
 from tests.support.programs import CARRYING, PGBOUNCER, pgbouncer, pgbouncer_version
 from tests.support.serving import evently, serving
 
 pytestmark = pytest.mark.timeout(600)
-needs_pgbouncer = pytest.mark.skipif(
-    PGBOUNCER is None, reason="pgbouncer not found: apt-get install pgbouncer (make test does, as root)"
-)
+needs_pgbouncer = needs([] if PGBOUNCER else ["pgbouncer"])
 
 
 @needs_pgbouncer

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from tests.support.diary import CLEAN, SETTINGS, SLOW, Diary, breaches, judge, put_on_sale
+from tests.support.marks import needs
 from tests.support.programs import VALKEY, valkey
 from tests.support.serving import environment, serving
 
@@ -18,9 +19,7 @@ pytestmark = pytest.mark.timeout(600)
 NO_LIMIT = SETTINGS | {"rate_bookings": "1000000"}  # counted, and never reached
 
 
-@pytest.mark.skipif(
-    VALKEY is None, reason="neither valkey-server nor redis-server: apt-get install redis-server"
-)
+@needs([] if VALKEY else ["redis-server"])
 async def test_nobody_notices_that_it_is_flushed_stopped_or_killed(
     external_database_url: str, *, prove: bool
 ) -> None:

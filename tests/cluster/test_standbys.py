@@ -6,17 +6,17 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from tests.support.diary import CLEAN, SETTINGS, SLOW, Diary, Sold, breaches, judge, put_on_sale
+from tests.support.diary import CLEAN, DOCUMENTED, SETTINGS, Diary, Sold, breaches, judge, put_on_sale
+from tests.support.marks import kills_processes
 from tests.support.serving import Serving, serving_together, until
 from tests.support.standbys import Host, Node, pair, url_of
 
 pytestmark = [
     pytest.mark.timeout(1_800),
-    pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="kills processes the Linux way"),
+    kills_processes,
 ]
 
 CLIENTS = 16
@@ -24,7 +24,6 @@ CLIENTS = 16
 BACK_SECONDS_MAX, BACK_SECONDS_WHEN_BUSY = 5.0, 60.0  # from the promotion to the next booking
 TOLD_SECONDS_MAX, TOLD_SECONDS_WHEN_BUSY = 5.0, 20.0  # until a buyer hears that commits wait: once it was 30
 CONNECTIONS_MAX = 16  # of a worker: 15, and one that finds out whether commits still wait
-DOCUMENTED = {"201", "503 database-unavailable", "503 outcome-unknown", *SLOW}
 COUNT_SESSIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )

@@ -71,6 +71,13 @@ class Room:
     async def enter(self, person_id: UUID | None = None) -> Entry:
         return await self.rooms.enter(self.event.event_id, person_id or new_id())
 
+    async def fill(self, people: int) -> list[Entry]:
+        """Open the waiting room, let people enter, and begin the sale."""
+        self.move(hours=1)
+        entries = [await self.enter() for _ in range(people)]
+        self.move(hours=1)
+        return entries
+
     async def place(self, entry: Entry) -> Place:
         token = self.rooms.sign_place(entry)
         found = self.rooms.read_place(token, self.event.event_id)
@@ -155,9 +162,7 @@ async def test_everybody_on_the_list_gets_the_position_that_anybody_can_compute(
 
 async def test_people_are_admitted_in_order_book_and_nobody_else_does(desk: SalesDesk) -> None:
     room = await marked(desk, per_minute=60)
-    room.move(hours=1)
-    entries = [await room.enter() for _ in range(5)]
-    room.move(hours=1)
+    entries = await room.fill(5)
     before = await room.places(entries)
     assert {place.state for place in before} == {"waiting"}
     assert sorted(place.ahead or 0 for place in before) == [0, 1, 2, 3, 4]
@@ -289,9 +294,7 @@ async def test_the_order_waits_for_the_public_value(desk: SalesDesk) -> None:
 
 async def test_nobody_is_admitted_when_nothing_is_left(desk: SalesDesk) -> None:
     room = await marked(desk, capacity=2, per_minute=60)
-    room.move(hours=1)
-    entries = [await room.enter() for _ in range(4)]
-    room.move(hours=1)
+    entries = await room.fill(4)
     await room.places(entries)
     room.move(minutes=1)
     places = sorted(
@@ -329,9 +332,7 @@ async def test_add_ons_and_tickets_of_later_are_nothing_to_wait_for(desk: SalesD
         *[PutPool(event_id, pool) for pool in (lots, tomorrow)],
         *[PutTicketType(event_id, terms) for terms in (parking, late)],
     )
-    room.move(hours=1)
-    entries = [await room.enter() for _ in range(3)]
-    room.move(hours=1)
+    entries = await room.fill(3)
     assert (await room.rooms.get_room(event_id)).left == 2
     room.move(seconds=90)
     places = await room.places(entries)
@@ -367,9 +368,7 @@ async def test_there_is_nothing_to_wait_for_after_the_end(desk: SalesDesk) -> No
 async def test_a_process_that_begins_in_the_middle_says_the_same(desk: SalesDesk, database_url: str) -> None:
     """The admission lasts as long as before, and a place has the same position and the same turn."""
     room = await marked(desk, per_minute=60)
-    room.move(hours=1)
-    entries = [await room.enter() for _ in range(6)]
-    room.move(hours=1)
+    entries = await room.fill(6)
     await room.places(entries)
     room.move(seconds=3)
     before = await room.places(entries)
@@ -408,9 +407,7 @@ async def test_people_are_admitted_again_when_the_organizer_adds_tickets(desk: S
     room = await marked(desk, capacity=1, per_minute=60)
     event_id = room.event.event_id
     (pool,) = (await sales.reads.find_sale(desk.db, event_id)).pools.values()
-    room.move(hours=1)
-    entries = [await room.enter() for _ in range(3)]
-    room.move(hours=1)
+    entries = await room.fill(3)
     await room.places(entries)
     room.move(minutes=1)
     places = await room.places(entries)
@@ -543,9 +540,7 @@ async def test_nobody_enters_before_it_opens(desk: SalesDesk) -> None:
 )
 async def test_the_audit_sees_what_cannot_be(desk: SalesDesk, change: str) -> None:
     room = await marked(desk, per_minute=60)
-    room.move(hours=1)
-    entries = [await room.enter() for _ in range(3)]
-    room.move(hours=1)
+    entries = await room.fill(3)
     await room.places(entries)
     await room.enter()
     room.move(seconds=3)

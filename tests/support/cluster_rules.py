@@ -475,15 +475,16 @@ class Statement:
                     self._add("an instant is computed in a change of spread rows")
 
 
-def _walk(node: Any) -> Iterator[Any]:
-    """Yield a node of a syntax tree, and all nodes in it."""
+def _walk(node: Any, closed: tuple[type, ...] = ()) -> Iterator[Any]:
+    """Yield a node of a syntax tree, and all nodes in it, but none that are in a node of a `closed` type."""
     if isinstance(node, tuple | list):
         for each in node:
-            yield from _walk(each)
+            yield from _walk(each, closed)
     elif isinstance(node, ast.Node):
         yield node
-        for name in node.__slots__ if not isinstance(node.__slots__, dict) else list(node.__slots__):
-            yield from _walk(getattr(node, name))
+        if not isinstance(node, closed):
+            for name in list(node.__slots__):
+                yield from _walk(getattr(node, name), closed)
 
 
 def _sublinks(query: Any) -> Iterator[Any]:
@@ -496,24 +497,17 @@ def _sublinks(query: Any) -> Iterator[Any]:
 
 
 def _outermost(node: Any) -> Iterator[Any]:
-    if isinstance(node, tuple | list):
-        for each in node:
-            yield from _outermost(each)
-    elif isinstance(node, ast.SubLink):
-        yield node
-        yield from _outermost(node.testexpr)
-    elif isinstance(node, ast.Node):
-        for name in list(node.__slots__):
-            yield from _outermost(getattr(node, name))
+    """Yield the subqueries in an expression, not those in them."""
+    for each in _walk(node, closed=(ast.SubLink,)):
+        if isinstance(each, ast.SubLink):
+            yield each
+            yield from _outermost(each.testexpr)
 
 
 def _joins(node: Any) -> Iterator[Any]:
-    if isinstance(node, tuple | list):
-        for each in node:
-            yield from _joins(each)
-    elif isinstance(node, ast.JoinExpr):
-        yield node
-        yield from _joins([node.larg, node.rarg])
+    """Yield the joins of a FROM, not those in its subqueries."""
+    subqueries = (ast.SubLink, ast.RangeSubselect, ast.RangeFunction)
+    return (each for each in _walk(node, subqueries) if isinstance(each, ast.JoinExpr))
 
 
 def _conjuncts(condition: Any) -> Iterator[Any]:
