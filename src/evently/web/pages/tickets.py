@@ -193,27 +193,29 @@ async def google_wallet(request: Request, ticket_id: FromPath[TicketId]) -> Resp
 @show("/bookings/{booking_id}/tickets.pdf", **policy(SIGNED_IN))
 async def tickets_pdf(request: Request, booking_id: FromPath[BookingId]) -> Response[bytes]:
     """Return the tickets of a booking of the reader as PDF."""
-    context, reader_id = request.context, request.actor.id
-    booking = await context.bookings.get(booking_id)
-    if reader_id not in (booking.buyer_id, *(ticket.holder_id for ticket in booking.tickets)):
-        raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    issued = await tickets.load_tickets(context.database, booking, reader_id)
+    issued = await _tickets_of_reader(request, booking_id)
     tickets.check_valid(issued)
     headers = {**NO_STORE, "content-disposition": f'inline; filename="tickets-{issued.reference}.pdf"'}
-    return Response(await context.printer.pdf_of(issued), headers=headers, media_type="application/pdf")
+    return Response(
+        await request.context.printer.pdf_of(issued), headers=headers, media_type="application/pdf"
+    )
 
 
 @show("/bookings/{booking_id}/calendar.ics", **policy(SIGNED_IN))
 async def booking_calendar(request: Request, booking_id: FromPath[BookingId]) -> Response[bytes]:
     """Return a booking of the reader as a calendar entry: the file that the e-mail has, too."""
-    context, reader_id = request.context, request.actor.id
-    booking = await context.bookings.get(booking_id)
+    issued = await _tickets_of_reader(request, booking_id)
+    headers = {**NO_STORE, "content-disposition": f'attachment; filename="booking-{issued.reference}.ics"'}
+    body = tickets.calendar_for(issued, request.actor.id, request.context.options.public_url)
+    return Response(body, headers=headers, media_type="text/calendar; charset=utf-8")
+
+
+async def _tickets_of_reader(request: Request, booking_id: UUID) -> IssuedTickets:
+    """Return the tickets of a booking of which the reader is the buyer, or holds a ticket."""
+    booking, reader_id = await request.context.bookings.get(booking_id), request.actor.id
     if reader_id not in (booking.buyer_id, *(ticket.holder_id for ticket in booking.tickets)):
         raise Refused(SalesRefusal.BOOKING_NOT_FOUND)
-    issued = await tickets.load_tickets(context.database, booking, reader_id)
-    headers = {**NO_STORE, "content-disposition": f'attachment; filename="booking-{issued.reference}.ics"'}
-    body = tickets.calendar_for(issued, reader_id, context.options.public_url)
-    return Response(body, headers=headers, media_type="text/calendar; charset=utf-8")
+    return await tickets.load_tickets(request.context.database, booking, reader_id)
 
 
 routes: Final = [
