@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import PARTS
+from bench.measuring import PARTS
 
 ROOT = Path(__file__).parent.parent.parent
 
