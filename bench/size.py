@@ -57,6 +57,7 @@ _MORE: Final = {
     ("analytics", "platform"): "the sums of all its events are added up",
     ("analytics", "platform by day"): "the sums of all its events are added up",
     ("analytics", "platform: most booked"): "all its events are compared",
+    ("background", "waitlists"): "all events on sale are looked at",
     ("admin", "organizers"): "a full page instead of one organizer",
 }
 _FURTHER: Final = "the same rows along deeper indexes, further apart"
@@ -79,6 +80,7 @@ class Sized(msgspec.Struct, frozen=True):
     growing: dict[str, int]
     breaches: int
     audited: str
+    whole: bool  # the large database was audited as a whole
 
     @property
     def forbidden(self) -> list[Scan]:
@@ -218,7 +220,7 @@ def main(arguments: list[str]) -> int:
         found = Sized(
             towns, (bookings, more_bookings), (gigabytes, more_gigabytes), run.seconds,
             timed + audits.timed, planned, scans, growing, sum(each.count for each in audits.findings),
-            audits.said,
+            audits.said, options.audit or options.quick,
         )  # fmt: skip
         machine = describe_machine(directory)
     console.print(_shown(found))
@@ -251,12 +253,13 @@ def describe(found: Sized, machine: dict[str, str]) -> str:
         if each.ratio > GOAL
     )
     allowed = sorted({(scan.file, scan.reason) for scan in found.scans if scan.reason})
-    town = "" if found.bookings[0] > 50_000 else f" --town {round(found.bookings[0], -3)}"
+    options = "" if found.bookings[0] > 50_000 else f" --town {round(found.bookings[0], -3)}"
+    options += f" --towns {found.towns}" + ("" if found.whole else " --no-audit")
     made = "; ".join(f"{name} in {seconds:,.0f} s" for name, seconds in found.seconds.items())
     reasons = "; ".join(f"`{file}` ({reason})" for file, reason in allowed) or "none"
     table = "\n".join(["| | | small, ms | large, ms | ratio | |", "|---|---|---:|---:|---:|---|", *rows])
     text = f"""\
-Written by `python -m bench.size{town} --towns {found.towns} --write`, commit {commit_measured()}.
+Written by `python -m bench.size{options} --write`, commit {commit_measured()}.
 
 A database of {found.bookings[1]:,} bookings ({found.gigabytes[1]:,.1f} GB) beside one of
 {found.bookings[0]:,} ({found.gigabytes[0]:,.2f} GB): {found.towns} towns and one.
