@@ -17,7 +17,7 @@ from evently.analytics import Forecast
 from evently.catalogue import Event
 from evently.kit.clock import utc_now
 from evently.kit.money import Money
-from evently.organizing import NewPool, NewTicketType, SaleTerms
+from evently.organizing import NewPool, NewTicketType, SaleTerms, SeatChoice
 from evently.sales.terms import Conditions
 from evently.web.evening import EveningView, show_evening
 from evently.web.pages.organize.live import _outlook
@@ -79,6 +79,43 @@ async def test_a_place_that_two_pools_count_is_one_place(office: BoxOffice) -> N
     await office.deliver()
     text = await read(office, desk.visitor, desk.event)
     assert [figure(text, place) for place in ("sold", "sold-of", "left")] == ["4", "of 500 sold", "496"]
+
+
+async def test_add_ons_are_not_places_and_keep_no_sale_open(office: BoxOffice) -> None:
+    terms = SaleTerms(
+        currency="EUR",
+        pools=(NewPool("Hall", 3), NewPool("Soup", 40)),
+        ticket_types=(
+            NewTicketType(name="Standing", price=Money(1200, "EUR"), pools=("Hall",)),
+            NewTicketType(name="Soup", price=Money(400, "EUR"), pools=("Soup",), needs=("Standing",)),
+        ),
+    )
+    desk = await open_desk(office, "manager", terms=terms)
+    types = await office.types(desk.event)
+    lines = [
+        {"ticket_type_id": types[name], "quantity": quantity}
+        for name, quantity in (("Standing", 2), ("Soup", 1))
+    ]
+    await office.place(desk.event, office.as_buyer(), *lines)
+    await office.deliver()
+    text = await read(office, desk.visitor, desk.event)
+    assert [figure(text, place) for place in ("sold", "sold-of", "left")] == ["2", "of 3 sold", "1"]
+    await office.book(desk.event, office.as_buyer(), 1, ticket_type=types["Standing"])
+    await office.deliver()
+    text = await read(office, desk.visitor, desk.event)
+    assert [figure(text, place) for place in ("left", "until")] == ["0", "Sold out"]
+
+
+async def test_blocked_seats_are_named_beside_what_is_left(office: BoxOffice) -> None:
+    desk, hall = await open_desk(office, "manager"), await office.open_hall()
+    async with office.context.database.transaction() as tx:
+        await organizing.block_seats(tx, hall.event_id, SeatChoice(rows=("Stalls/A",)), utc_now())
+    text = await read(office, desk.visitor, hall)
+    assert [figure(text, place) for place in ("sold-of", "left", "left-note")] == [
+        "of 66 sold",
+        "60",
+        "none of them held; 6 places not for sale",
+    ]
 
 
 async def test_the_door_sees_no_money(office: BoxOffice) -> None:

@@ -58,6 +58,7 @@ class TypeNow(NamedTuple):
     pool_ids: tuple[UUID, ...]
     zone: str | None
     seats_left: int | None
+    is_add_on: bool = False
 
 
 class Evening(msgspec.Struct, frozen=True):
@@ -67,7 +68,7 @@ class Evening(msgspec.Struct, frozen=True):
     `seq`, at `at`; `sums`, `revenue`, `conversions`, `minutes` and `today` (tickets since midnight at the
     venue) are as of the row `counted_seq`. `minutes`: tickets that were sold in each minute with sales,
     cancelled ones included, in order. `left`: tickets that are not sold yet, held ones included;
-    `available`: those that can be booked now.
+    `available`: those that can be booked now. Both leave out add-ons, which nobody can book alone.
     """
 
     event_id: UUID
@@ -154,7 +155,10 @@ async def read_evening(
     zone = ZoneInfo(row["time_zone"])
     midnight = datetime.combine(now.astimezone(zone).date(), time(), zone)
     today = await snapshot.fetchval(*sql.sum_today(event_id=event_id, since=midnight))
-    left = tickets_left(types, pools)
+    entries = [each for each in types if not each.is_add_on]
+    left = tickets_left(entries, pools)
+    # What was sold counts add-ons, so the forecast counts them among what is left, until nothing else is
+    to_sell = tickets_left(types, pools) if left else 0
     first = minutes[0][0] if minutes else now
     history = [
         *[slot for slot in older if slot.ends_at <= first],
@@ -179,7 +183,7 @@ async def read_evening(
         places=(await list_places(snapshot, [event_id])).get(event_id, Places()),
         types=types,
         left=left,
-        available=tickets_available(types, pools),
+        available=tickets_available(entries, pools),
         sums=Sums(**{name: row[name] for name in _SUMS}),
         revenue=Revenue(**{name: row[name] for name in _REVENUE}),
         conversions=Conversions(
@@ -193,7 +197,7 @@ async def read_evening(
         ),
         today=int(today),
         minutes=minutes,
-        forecast=foresee(history, left, now, row["off_sale_at"], on_sale=on_sale),
+        forecast=foresee(history, to_sell, now, row["off_sale_at"], on_sale=on_sale),
     )
 
 
@@ -245,4 +249,11 @@ def _groups(types: Sequence[TypeNow]) -> list[list[TypeNow]]:
 
 
 def _type(row: Record) -> TypeNow:
-    return TypeNow(row["ticket_type_id"], row["name"], tuple(row["pool_ids"]), row["zone"], row["seats_left"])
+    return TypeNow(
+        row["ticket_type_id"],
+        row["name"],
+        tuple(row["pool_ids"]),
+        row["zone"],
+        row["seats_left"],
+        row["is_add_on"],
+    )

@@ -52,7 +52,8 @@ SELECT
     ticket_types.name,
     ticket_types.pool_ids,
     ticket_types.zone,
-    event_seating.available[array_position(event_seating.zones, ticket_types.zone)] AS seats_left
+    event_seating.available[array_position(event_seating.zones, ticket_types.zone)] AS seats_left,
+    cardinality(ticket_types.needed_ids) > 0 AS is_add_on
 FROM ticket_types
 LEFT JOIN event_seating ON event_seating.event_id = ticket_types.event_id
 WHERE ticket_types.event_id = :event_id AND NOT ticket_types.retired

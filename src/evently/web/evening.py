@@ -116,7 +116,8 @@ class EveningView(msgspec.Struct, frozen=True, tag="evening", tag_field="type"):
 
     Capacity, sold, held, set aside and pools are as of the journal row `seq`. What is booked and cancelled,
     revenue, holds, waitlist and minutes are as of the row `counted_seq`, usually less than a second behind.
-    `left`: tickets that are not sold yet, held ones included; `available`: those that can be booked now.
+    `left`: tickets that are not sold yet, held ones included; `available`: those that can be booked now; both
+    without add-ons.
     `today`: tickets since midnight at the venue, less those that were cancelled. `minutes`: pairs of a minute
     and the tickets that were sold in it; a stream sends those that are new.
     """

@@ -130,7 +130,7 @@ def _texts(view: EveningView, forecast: Forecast, zone: ZoneInfo) -> dict[str, s
         "sold": f"{view.sold:,}",
         "sold-of": f"of {view.capacity:,} sold",
         "left": f"{view.left:,}",
-        "left-note": f"{view.held:,} of them held, not paid yet" if view.held else "none of them held",
+        "left-note": _left(view),
         "pace": f"{view.pace.five_minutes:,}",
         "pace-note": f"in the last five minutes, {view.pace.quarter:,} in fifteen",
         "until": when,
@@ -149,6 +149,13 @@ def _texts(view: EveningView, forecast: Forecast, zone: ZoneInfo) -> dict[str, s
     }
 
 
+def _left(view: EveningView) -> str:
+    """Return the note to the number of tickets that are left: which of the places are not among them."""
+    held = f"{view.held:,} of them held, not paid yet" if view.held else "none of them held"
+    blocked = view.capacity - view.sold - view.left
+    return f"{held}; {words.count(blocked, 'place')} not for sale" if blocked > 0 else held
+
+
 def _waiting(waiting: int, fulfilled: int) -> str:
     """Return the note to the number of waitlist entries."""
     wait = "waits for tickets" if waiting == 1 else "wait for tickets"
@@ -158,7 +165,7 @@ def _waiting(waiting: int, fulfilled: int) -> str:
 def _engine(view: EveningView) -> str:
     """Return in a sentence how the server is doing."""
     queue = (
-        "Nobody waits for a turn."
+        "The server keeps up: no request waits."
         if view.engine.queued == 0
         else f"{words.count(view.engine.queued, 'request')} waiting for a turn."
     )
@@ -213,7 +220,7 @@ def _outlook(view: EveningView, forecast: Forecast, zone: ZoneInfo) -> tuple[str
     if forecast.outlook == "cannot_say":
         return "Too early to say", _CANNOT[forecast.reason]
     if forecast.outlook == "unlikely":
-        return "Not sold out", "At this pace, tickets are left when the sale ends: in nine of ten cases."
+        return "Not sold out", "In nine of ten cases at this pace, tickets are left when the sale ends."
     assert forecast.earliest_at is not None, "a range has a beginning"
     step = _step(forecast.latest_at or view.off_sale_at, now)
     earliest = _rounded(forecast.earliest_at, step, zone)
