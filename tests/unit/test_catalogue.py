@@ -23,6 +23,7 @@ from evently.catalogue import (
     countries,
     search_for,
     time_zones,
+    zone_of_city,
 )
 from evently.catalogue.checks import check_venue
 from evently.catalogue.local_time import instant_of, is_within_reach, keep_wall_times, wall_time_of
@@ -465,3 +466,17 @@ def test_the_entrys_own_time_zone_agrees_with_ours(zone: str) -> None:
         for instant in (start, event.ends_at, start + timedelta(minutes=1)):
             offset = since[max(each for each in since if each <= instant)]
             assert offset == instant.astimezone(ZoneInfo(zone)).utcoffset()
+
+
+@pytest.mark.parametrize(
+    ("country", "city", "expected"),
+    [
+        ("AT", "Linz", "Europe/Vienna"),  # the only one
+        ("DE", "Hamburg", "Europe/Berlin"),  # the other one shows the same
+        ("US", "new york", "America/New_York"),  # named like the city
+        ("ES", "Barcelona", None),  # the Canary Islands are an hour behind
+        ("XX", "Nowhere", None),
+    ],
+)
+def test_the_time_zone_of_a_city(country: str, city: str, expected: str | None) -> None:
+    assert zone_of_city(country, city, NOW) == expected

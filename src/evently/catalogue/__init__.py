@@ -20,6 +20,7 @@ from evently.catalogue.checks import (
     check_start,
     check_times,
     countries,
+    zone_of_city,
     zones_of_countries,
 )
 from evently.catalogue.events import (
@@ -190,5 +191,6 @@ __all__ = [
     "update_venue",
     "wall_time_of",
     "whichever_version",
+    "zone_of_city",
     "zones_of_countries",
 ]

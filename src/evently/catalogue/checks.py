@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -24,6 +24,7 @@ from evently.kit.complaints import Complaints
 from evently.kit.errors import Refusal
 
 _NOT_IN_URL: Final = re.compile(r"[^!-~]|[\"<>\\^`{|}]")  # RFC 3986, 2: what must be percent-encoded
+_MONTHS: Final = tuple(timedelta(days=30 * month) for month in range(12))
 
 
 class CatalogueRefusal(Refusal):
@@ -48,6 +49,21 @@ def zones_of_countries() -> Mapping[str, tuple[str, ...]]:
     for code, _, zone, *_ in _read_table("zone.tab"):
         found[code] = (*found.get(code, ()), zone)
     return found
+
+
+def zone_of_city(country: str, city: str, now: datetime) -> str | None:
+    """Return the time zone of a city, if its country leaves no choice.
+
+    The country has one zone, or one that is named like the city, or all its clocks show the same for a year.
+    """
+    zones = zones_of_countries().get(country, ())
+    for zone in zones:
+        if slug_of(zone.rpartition("/")[2].replace("_", " ")) == slug_of(city):
+            return zone
+    clocks = {
+        tuple((now + month).astimezone(ZoneInfo(zone)).utcoffset() for month in _MONTHS) for zone in zones
+    }
+    return zones[0] if len(clocks) == 1 else None
 
 
 def _read_table(name: str) -> list[list[str]]:

@@ -177,10 +177,10 @@ async def _venue_of(tx: Connection, organizer_id: UUID, typed: Typed, now: datet
         if not said[name]:
             typed.wrong(f"venue_{name}", text)
     if said["country"] and not said["time_zone"]:
-        zones = catalogue.zones_of_countries().get(said["country"], ())
-        if len(zones) != 1:
+        zone = catalogue.zone_of_city(said["country"], said["city"], now)
+        if zone is None:
             typed.wrong("venue_time_zone", "Choose the time zone: the country has several.")
-        said["time_zone"] = zones[0] if zones else ""
+        said["time_zone"] = zone or ""
     said["time_zone"] = said["time_zone"] or "UTC"  # what is missing was noted
     try:
         made = await catalogue.create_venue(tx, organizer_id, VenueTerms(**said), now)
@@ -243,7 +243,7 @@ def _read_rows(typed: Typed, currency: str) -> list[TypeRow]:
         if not name:
             typed.wrong(f"type_{number}", "Enter the name of this ticket type.")
         if not form.text(f"places_{number}"):
-            typed.wrong(f"places_{number}", "Enter how many of these tickets there are.")
+            typed.wrong(f"places_{number}", "Enter how many there are.")
         draft = NewTicketType(name=name or f"{number}", price=price, pools=(name or f"{number}",))
         rows.append(TypeRow(number, draft, places or 0))
     return rows
@@ -322,7 +322,10 @@ async def _page(
         category_options=category_options(),
         currency_options=[(code, code) for code in sorted(CURRENCIES)],
         country_options=[("", "Choose"), *sorted(catalogue.countries().items(), key=lambda each: each[1])],
-        zone_options=[("", "That of the country"), *((zone, zone.replace("_", " ")) for zone in _zones())],
+        zone_options=[
+            ("", "Of the city"),
+            *((zone, zone.replace("_", " ")) for zone in _zones(form.text("venue_country"))),
+        ],
         takes_payments=await context.checkout.find_gateway() is not None,
     )
 
@@ -340,8 +343,11 @@ def venue_options(venues: list[Venue]) -> list[tuple[str, str]]:
     ]
 
 
-def _zones() -> list[str]:
-    return sorted({zone for zones in catalogue.zones_of_countries().values() for zone in zones})
+def _zones(country: str) -> list[str]:
+    """Return all time zones, those of a country first."""
+    by_country = catalogue.zones_of_countries()
+    own = by_country.get(country, ())
+    return [*own, *sorted({zone for zones in by_country.values() for zone in zones}.difference(own))]
 
 
 def _chosen(form: Form, venues: list[Venue]) -> str:

@@ -12,7 +12,7 @@ from evently.db import Connection
 from evently.kit.ids import NO_ID, EventId, find_id, show_id
 from evently.kit.money import Money
 from evently.organizing import Edited, EventChanges
-from evently.sales.reads import find_sale
+from evently.sales.reads import Sale, find_sale
 from evently.web.edge.auth import policy
 from evently.web.edge.context import Response
 from evently.web.edge.routing import FromPath, QueryParameter
@@ -37,6 +37,10 @@ _LABELS: Final = {
     "starts_clock": "Starts at",
     "ends_day": "Ends on",
     "ends_clock": "Ends at",
+    "on_sale_day": "On sale from",
+    "on_sale_clock": "On sale from, time",
+    "off_sale_day": "On sale until",
+    "off_sale_clock": "On sale until, time",
 }
 _FIELDS: Final = {
     "/title": "title",
@@ -48,8 +52,8 @@ _FIELDS: Final = {
     "/starts_at_local": "starts_day",
     "/ends_at": "ends_day",
     "/ends_at_local": "ends_day",
-    "/off_sale_at": "starts_day",
-    "/on_sale_at": "starts_day",
+    "/off_sale_at": "off_sale_day",
+    "/on_sale_at": "on_sale_day",
 }
 Done = Annotated[str, QueryParameter(max_length=10)]
 
@@ -59,7 +63,8 @@ async def show_details(request: Request, event_id: FromPath[EventId], done: Done
     """Return the form with what people read about an event."""
     desk = await open_event(request, event_id)
     assert desk.event is not None, "it was just read"
-    values = values_of(desk.event) | {"version": str(desk.event.version)}
+    sale = await find_sale(request.context.database, event_id)
+    values = values_of(desk.event, sale) | {"version": str(desk.event.version)}
     return await _page(request, desk, Form(list(values.items())), [], done=bool(done))
 
 
@@ -70,8 +75,8 @@ async def change_details(request: Request, event_id: FromPath[EventId]) -> Respo
     desk = await open_event(request, event_id)
     event = desk.event
     assert event is not None, "it was just read"
-    typed = Typed(form)
-    changes = _read(typed, event)
+    typed, sale = Typed(form), await find_sale(request.context.database, event_id)
+    changes = _read(typed, event, sale)
     moves = event.state == "published" and any(
         getattr(changes, name) is not UNSET for name in ("venue_id", "starts_at_local")
     )
@@ -83,7 +88,7 @@ async def change_details(request: Request, event_id: FromPath[EventId]) -> Respo
     status = await save(request, event_id, typed, _FIELDS, change, dry_run=asks)
     if status == _STALE:
         address = f"{desk.event_address}/edit"
-        return await show_stale(request, desk, form, event.version, _LABELS, values_of(event), address)
+        return await show_stale(request, desk, form, event.version, _LABELS, values_of(event, sale), address)
     if status != SAVED:
         return await _page(request, desk, form, typed.errors, status=status)
     if asks:
@@ -91,9 +96,13 @@ async def change_details(request: Request, event_id: FromPath[EventId]) -> Respo
     return see_other(f"{desk.event_address}/edit?done=yes")
 
 
-def values_of(event: Event) -> dict[str, str]:
-    """Return an event as its form shows it."""
+def values_of(event: Event, sale: Sale) -> dict[str, str]:
+    """Return an event as its form shows it.
+
+    The sale of a draft begins when it is published, unless a later beginning is set: then it is shown.
+    """
     zone = event.place.zone
+    begins = None if sale.on_sale_at <= event.changed_at and event.state == "draft" else sale.on_sale_at
     return {
         "title": event.title,
         "description": event.description,
@@ -103,12 +112,14 @@ def values_of(event: Event) -> dict[str, str]:
         "venue": show_id("ven", event.venue_id),
         **show_moment("starts", event.starts_at, zone),
         **show_moment("ends", event.ends_at, zone),
+        **show_moment("on_sale", begins, zone),
+        **show_moment("off_sale", None if sale.off_sale_at == event.starts_at else sale.off_sale_at, zone),
     }
 
 
-def _read(typed: Typed, event: Event) -> EventChanges:
+def _read(typed: Typed, event: Event, sale: Sale) -> EventChanges:
     """Return what differs from the event; what was not touched is not sent, so that it cannot be wrong."""
-    form, before = typed.form, values_of(event)
+    form, before = typed.form, values_of(event, sale)
     changed = {name for name in before if _same(form.text(name)) != _same(before[name])}
     said: dict[str, Any] = {}
     for name in ("title", "description"):
@@ -127,6 +138,9 @@ def _read(typed: Typed, event: Event) -> EventChanges:
             moment = typed.moment(field, required=text)
             if moment is not None:
                 said[f"{field}_at_local"] = moment
+    for field in ("on_sale", "off_sale"):
+        if changed & {f"{field}_day", f"{field}_clock"}:
+            said[f"{field}_at"] = typed.instant(field, event.place.zone)
     return EventChanges(**said)
 
 

@@ -153,7 +153,7 @@ async def add_type(request: Request, event_id: FromPath[EventId]) -> Response[st
     said = _read(typed, desk, sale)
     places = typed.number("places") if _OWN_POOL in form.all("pool") else None
     if _OWN_POOL in form.all("pool") and not form.text("places"):
-        typed.wrong("places", "Enter how many of these tickets there are.")
+        typed.wrong("places", "Enter how many there are.")
     named = [pool_id for text in form.all("pool") if (pool_id := find_id("pol", text)) is not None]
     denominations = request.context.checkout.denominations
 
