@@ -154,6 +154,18 @@ async def test_without_mail_nothing_is_offered_that_needs_it(database_url: str) 
 # Pages ------------------------------------------------------------------------------------------------------
 
 
+async def test_an_empty_field_is_called_missing(office: BoxOffice) -> None:
+    visitor = Visitor(office)
+    await visitor.read("/signup?next=/me/tickets")
+    await visitor.submit("/login/send", name="", email="")
+    assert visitor.status == 422
+    assert visitor.text.count("Enter your name.") == 2, "in the summary and at the field"
+    assert visitor.text.count("Enter your e-mail address.") == 2
+    await visitor.submit("/login/send", name="Ada", email="ada")
+    assert "Enter your" not in visitor.text, "a wrong address is not a missing one"
+    assert "e-mail address" in visitor.text
+
+
 async def test_a_visitor_enters_a_code_and_is_where_they_wanted_to_be(office: BoxOffice) -> None:
     visitor = Visitor(office)
     await visitor.read("/login?next=/me/tickets")

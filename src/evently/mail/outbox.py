@@ -103,11 +103,10 @@ async def add_for_notifications(tx: Connection, new: Sequence[Notification]) -> 
 async def add_ticket_offers(tx: Connection, transfer_ids: Sequence[UUID], now: datetime) -> None:
     """Store an e-mail for each of these offers of tickets that is still open."""
     for row in await tx.fetch(*sql.list_ticket_offers(transfer_ids=transfer_ids)):
-        seat = row["seat_label"]
         offered = TicketOffered(
             row["event_id"],
             row["giver"],
-            row["type_name"] if seat is None else f"{row['type_name']}, {seat}",
+            _name_ticket(row["type_name"], row["seat_label"]),
             f"/transfers/{show_id('trf', row['transfer_id'])}",
             row["transfer_id"],
         )
@@ -119,6 +118,13 @@ async def add_ticket_offers(tx: Connection, transfer_ids: Sequence[UUID], now: d
             expires_at=row["expires_at"],
             now=now,
         )
+
+
+def _name_ticket(type_name: str, seat: str | None) -> str:
+    """Return the ticket type and the seat, of which the label may begin with the same word."""
+    if seat is None:
+        return type_name
+    return seat if seat.startswith(type_name) else f"{type_name}, {seat}"
 
 
 async def resend_tickets(

@@ -361,6 +361,7 @@ async def _account(request: Request, form: Form, errors: list[FormError], done: 
         request,
         "account.html",
         is_member=bool(memberships.data),
+        is_admin=actor.role == "admin",
         fresh=_is_fresh(request, found),
         removed=done == _SAVED["removed"],
         passkey=passkey_offer(request),

@@ -50,6 +50,7 @@ from evently.web.pages.rendering import act, render, safe_next, see_other, show
 from evently.web.passkeys import as_credential, copied_notice
 from evently.web.services import Request
 
+_MISSING: Final = {"name": "Enter your name.", "email": "Enter your e-mail address."}
 _FIELDS: Final = {"/email": "email", "/name": "name", "/password": "password", "/new_password": "password"}
 _WRONG: Final = "This e-mail and this password do not belong together."
 _NEXT_MAX: Final = 6_000  # a choice of a hundred seats
@@ -288,7 +289,7 @@ async def sign_up(request: Request) -> Page:
     try:
         await accounts.register(email, name, password, request.exchange.origin)
     except Invalid as exc:
-        return await _signup(request, form, errors_of(exc, _FIELDS))
+        return await _signup(request, form, _errors(exc, form))
     return see_other(f"/login?{urlencode({'made': 'yes', 'way': 'password', 'next': form.text('next')})}")
 
 
@@ -324,7 +325,7 @@ async def _request(request: Request, purpose: Purpose, form: Form, *, named: boo
             request, purpose, form.text("email"), name, safe_next(address) if address else ""
         )
     except Invalid as exc:
-        return errors_of(exc, _FIELDS)
+        return _errors(exc, form)
     except Refused as exc:
         if exc.refusal is not AccountsRefusal.TOO_MANY_CODES:
             raise
@@ -348,6 +349,16 @@ async def _linked(request: Request, link: str, purpose: Purpose) -> EmailCode | 
     if read_receipt(request) is None:
         keep_receipt(request, new_receipt(), RECEIPT_SECONDS)
     return code
+
+
+def _errors(exc: Invalid, form: Form) -> list[FormError]:
+    """Return what is wrong with a form; of an empty field, that it is missing."""
+    return [
+        each
+        if form.text(each.field) or each.field not in _MISSING
+        else FormError(each.field, _MISSING[each.field])
+        for each in errors_of(exc, _FIELDS)
+    ]
 
 
 def _asks_name(exc: Refused) -> bool:
