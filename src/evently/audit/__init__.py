@@ -12,8 +12,8 @@ waiting_rooms.sql). Then each event's journal is replayed from empty and compare
 memory.
 
 On a cluster, no snapshot spans the nodes, and statements may see different instants. Each check is about rows
-of one event, which are on one node; so an event with a breach is examined again until it did not change
-meanwhile, and only what is found then is a finding.
+of one event, which are on one node; so an event with a breach is examined again until nothing has changed
+during the examination, and only what is found then is a finding.
 
 The audit must never use the code that it checks: the rules, the engine, the counting of the roll-ups.
 docs/proof.md lists the columns that it does not compare.
@@ -52,10 +52,9 @@ __all__ = ["EXAMPLES_MAX", "TITLES", "Finding", "audit", "examine", "inspect", "
 HOLD_GRACE: Final = timedelta(seconds=5)  # the sweeper runs every second; five allow for a busy one
 # Between an effect at the gateway and its record in the sale: a failed job is retried within this time.
 CHECKOUT_GRACE: Final = timedelta(minutes=5)
-# Processes know the pace of a waiting room a quarter of a second after another one has changed it; and clocks
-# differ
+# A process learns the new pace of a waiting room up to a quarter of a second late, and clocks differ
 ROOM_GRACE: Final = timedelta(seconds=1)
-# On a cluster: breaches of one kind whose events are looked at again, and how often until one is at rest
+# On a cluster: at most so many breaches of a kind have their events examined again, each at most so often
 _SUSPECTS_MAX: Final = 1_000
 _AT_REST_TRIES: Final = 5
 _AT_REST_PAUSE_SECONDS: Final = 1.0
@@ -152,7 +151,7 @@ async def _examine_again(
 
 
 async def _examine_at_rest(database: Database, event_id: UUID, seconds_max: float | None) -> dict[str, Tally]:
-    """Examine an event, until neither its journal nor its figures have changed meanwhile.
+    """Examine an event until neither its journal nor its figures have changed during the examination.
 
     Everything that is compared of an event is on one node, and changes with its journal, or with what the
     relay has counted of it. After `_AT_REST_TRIES`, the findings say that they were seen while it changed.

@@ -112,7 +112,7 @@ class Commits:
         """Commit on a new connection. Return False if that takes too long; the driver cancels it then."""
         connection = await self._connect()
         try:
-            await connection.execute(*sql.write_journal(), timeout=TRIAL_SECONDS_MAX)
+            await connection.execute(*sql.write_log_record(), timeout=TRIAL_SECONDS_MAX)
         except TimeoutError:
             return False
         else:

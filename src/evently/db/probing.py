@@ -154,7 +154,7 @@ async def write_something(database: Database) -> None:
     async with database.transaction(PROBE_SECONDS_MAX) as tx:
         await tx.execute(*sql.use_little_memory())
         await tx.execute(*sql.write_file())
-        await tx.execute(*commit_sql.write_journal())
+        await tx.execute(*commit_sql.write_log_record())
 
 
 async def _bounded(question: Awaitable[Found]) -> Found:

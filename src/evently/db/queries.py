@@ -89,13 +89,13 @@ class Queries:
         return iter(self._queries.values())
 
 
-def load_queries(module: str, file: str | None = None) -> Queries:
+def load_queries(module: str) -> Queries:
     """Return the statements beside a module: in `venues.py`, `load_queries(__name__)` reads `venues.sql`."""
     package, _, name = module.rpartition(".")
     domain = files(".".join(package.split(".")[:2]))
     shared = domain.joinpath("columns.sql")
     columns = Queries(shared.read_text(encoding="utf-8")).columns if shared.is_file() else None
-    source = files(package).joinpath(file or f"{name}.sql")
+    source = files(package).joinpath(f"{name}.sql")
     return Queries(source.read_text(encoding="utf-8"), columns)
 
 

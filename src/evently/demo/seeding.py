@@ -29,7 +29,7 @@ from evently.sales.commands.bookings import BookingLine, CancelBooking, PlaceBoo
 from evently.sales.outcomes import Booked
 from evently.sales.reads import read_sale
 
-sql: Final = load_queries(__name__, "demo.sql")
+sql: Final = load_queries(__name__)
 
 _NAMESPACE: Final = UUID("6f1b8f0e-2a4c-4a5e-9c39-0d4f7a1be570")
 _FIRST_ID_MILLISECONDS: Final = 1_767_225_600_000  # 2026-01-01

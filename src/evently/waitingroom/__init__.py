@@ -25,7 +25,7 @@ from evently.waitingroom.nouns import (
     WaitingRoomTerms,
 )
 from evently.waitingroom.pacing import KEPT, Wait
-from evently.waitingroom.reading import RoomNow, WaitingRooms, count_left, next_poll
+from evently.waitingroom.polling import RoomNow, WaitingRooms, count_left, next_poll
 from evently.waitingroom.rooms import (
     find_room,
     list_entries,

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-KEPT: Final = timedelta(
-    minutes=10
-)  # a place after its turn has come; and an admission after it was given out
+# For so long, a place is kept after its turn has come, and an admission is valid after it was given out
+KEPT: Final = timedelta(minutes=10)
 _MINUTE: Final = 60_000_000  # microseconds
 _MICROSECOND: Final = timedelta(microseconds=1)
-# What a pace may change by before a new one is worth it: a factor
+# A new pace begins only where it is faster or slower by this factor, so that paces stay few
 _CHANGE_MIN: Final = 1.25
 # The engine gets this much time to recover before people are admitted faster again
 _RECOVERY: Final = timedelta(seconds=10)

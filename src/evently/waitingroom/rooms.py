@@ -44,8 +44,6 @@ _PACES_READ: Final = KEPT + timedelta(minutes=1)  # a place is not kept longer, 
 # Turns that may come at once after a time in which nobody came: as many as in ten seconds
 _UNUSED_MAX: Final = timedelta(seconds=10)
 
-PositionOf = Callable[[Entry], int | None]
-
 
 async def find_room(database: Database | Connection, event_id: UUID, now: datetime) -> WaitingRoom | None:
     """Return the waiting room of an event, with its last paces; None: it has none."""
@@ -60,12 +58,15 @@ async def find_room(database: Database | Connection, event_id: UUID, now: dateti
 
 async def get_room(tx: Connection, event_id: UUID, now: datetime) -> WaitingRoom:
     """Return the waiting room of an event, locked. Refuses `no-waiting-room`."""
-    room = (
-        await find_room(tx, event_id, now) if await tx.fetchval(*sql.lock_room(event_id=event_id)) else None
-    )
+    room = await _lock_room(tx, event_id, now)
     if room is None:
         raise Refused(WaitingRoomRefusal.NO_WAITING_ROOM)
     return room
+
+
+async def _lock_room(tx: Connection, event_id: UUID, now: datetime) -> WaitingRoom | None:
+    is_there = await tx.fetchval(*sql.lock_room(event_id=event_id))
+    return await find_room(tx, event_id, now) if is_there else None
 
 
 # What organizers do -----------------------------------------------------------------------------------------
@@ -86,9 +87,7 @@ async def put_room(
         raise Refused(SalesRefusal.EVENT_CANCELLED, "no_more_changes")
     draws_at = (await read_sale(tx, event_id)).on_sale_at
     opens_at = draws_at - timedelta(minutes=terms.opens_minutes_before)
-    before = (
-        await find_room(tx, event_id, now) if await tx.fetchval(*sql.lock_room(event_id=event_id)) else None
-    )
+    before = await _lock_room(tx, event_id, now)
     seen(before.version if before else 0)
     if before is not None and now >= before.opens_at:
         if (opens_at, terms.public_source.strip()) != (before.opens_at, before.public_source):

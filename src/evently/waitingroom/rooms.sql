@@ -40,7 +40,7 @@ WHERE event_id = :event_id
 FOR NO KEY UPDATE;
 
 -- name: put_room
--- Write what an organizer has set, and return the new version. The seed of the first time stays.
+-- Write what an organizer has set. The seed of the first time stays.
 INSERT INTO waiting_rooms (
     event_id, opens_at, draws_at, per_minute, public_source, seed, seed_hash, entries, version, created_at,
     changed_at
