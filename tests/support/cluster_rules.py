@@ -1,7 +1,7 @@
 """What a cluster (Citus) refuses in a statement, and which statements it sends to all its shards.
 
-The rules come from a trial on a cluster of three nodes, in which every statement of then was executed
-(docs/architecture.md). PostgreSQL's own parser reads the statements. A table is spread over the cluster if it
+The rules come from a trial of an earlier version on a cluster of three nodes, in which every statement was
+executed (docs/architecture.md). PostgreSQL's own parser reads the statements. A table is spread over the cluster if it
 has a column `event_id`; all others stay on the coordinator.
 """
 

@@ -316,7 +316,7 @@ LIMIT :examples_max;
 -- name: find_wrong_answers
 -- I6: keys with two answers; answers about a missing or another booking or waitlist entry, or with other
 -- tickets than the booking has. An answer holds the ids of its booking and tickets as text, and the secrets
--- of the tickets, which are not in the journal, as bytes: those of then, which may be void by now.
+-- of the tickets, which are not in the journal, as bytes: those of that time, which may be void by now.
 WITH breaches AS (
     SELECT idempotency_keys.event_id, format('key %L has %s answers', idempotency_keys.key, count(*)) AS what
     FROM idempotency_keys
