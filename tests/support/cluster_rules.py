@@ -1,8 +1,8 @@
 """What a cluster (Citus) refuses in a statement, and which statements it sends to all its shards.
 
 The rules come from a trial of an earlier version on a cluster of three nodes, in which every statement was
-executed (docs/architecture.md). PostgreSQL's own parser reads the statements. A table is spread over the cluster if it
-has a column `event_id`; all others stay on the coordinator.
+executed (docs/architecture.md). PostgreSQL's own parser reads the statements. A table is spread over the
+cluster if it has a column `event_id`; all others stay on the coordinator.
 """
 
 from __future__ import annotations
