@@ -162,6 +162,8 @@ async def bustle(desk: SalesDesk) -> UUID:
 
     sitting = await pay(desk, await book(seated, 3, "early"))
     await book(seated, 2)  # stays held
+    spare = await book(seated, 1)
+    await desk.engine.submit(CancelBooking(event_id, spare.booking_id, new_id(), None, reason="A pillar."))
     part = CancelBooking(
         event_id,
         sitting.booking_id,

@@ -19,7 +19,8 @@ from tests.support.stories import tell
 
 KINDS: Final[tuple[type[Any], ...]] = get_args(Fact)
 # What only the journal has: who settled a refund by hand and why, where buyers came from, who cancelled, who
-# gave other seats and who is told. The figures by source are compared in I12.
+# gave other seats and who is told. The figures by source are compared in I12, and why something was cancelled
+# in I11 (tests/db/test_audit_columns.py).
 ONLY_TOLD: Final = {
     ("RefundSettled", "person_id"),
     ("RefundSettled", "reason"),
@@ -27,8 +28,11 @@ ONLY_TOLD: Final = {
     ("BookingConfirmed", "via"),
     ("BookingCancelled", "by"),
     ("BookingCancelled", "person_id"),
+    ("BookingCancelled", "reason"),
+    ("SaleCancelled", "reason"),
     ("TicketsCancelled", "by"),
     ("TicketsCancelled", "person_id"),
+    ("TicketsCancelled", "reason"),
     ("TicketsExchanged", "person_id"),
     ("TicketsExchanged", "buyer_holds"),
     ("TicketsExchanged", "holder_ids"),

@@ -107,6 +107,8 @@ class _SaleComparison:
         )
         if replayed.at is not None:
             self._found.compare("I11", "the sale", ("head_at",), (self._sale["head_at"],), (replayed.at,))
+        said = await self._snapshot.fetchval(*sql.find_event_reason(event_id=self._event_id))
+        self._found.compare("I11", "the event", ("reason",), (said or "",), (replayed.cancellation_reason,))
         rows = await self._snapshot.fetch(*sql.read_reschedulings(event_id=self._event_id))
         if [tuple(row.values()) for row in rows] != [
             (number, *msgspec.structs.astuple(each))
@@ -199,6 +201,7 @@ class _SaleComparison:
             sql.read_refunds,
             {refund_id: astuple(refund)[:4] for refund_id, refund in replayed.refunds.items()},
         )
+        yield "reason of the cancellation", sql.read_reasons, dict(replayed.reasons)
         yield (
             "outside refund",
             sql.read_outside,

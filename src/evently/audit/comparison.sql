@@ -162,6 +162,19 @@ WHERE
         WHERE void_codes.event_id = tickets.event_id AND void_codes.ticket_id = tickets.ticket_id
     );
 
+-- name: read_reasons
+-- Why the organizer cancelled bookings and tickets, by the place of the fact in the journal.
+SELECT
+    format('%s.%s', cancellation_reasons.seq, cancellation_reasons.line) AS place,
+    cancellation_reasons.booking_id,
+    cancellation_reasons.reason
+FROM cancellation_reasons
+WHERE cancellation_reasons.event_id = :event_id;
+
+-- name: find_event_reason
+-- Why the organizer cancelled an event.
+SELECT events.cancellation_reason FROM events WHERE events.event_id = :event_id;
+
 -- name: read_settled
 -- How the refunds of an event were settled, by the checkout, in the words of the journal, and the reason that
 -- a person gave.

@@ -100,9 +100,9 @@ async def mark_published(tx: Connection, event_id: UUID, now: datetime) -> None:
     await tx.execute(*sql.publish_event(event_id=event_id, now=now))
 
 
-async def mark_cancelled(tx: Connection, event_id: UUID, now: datetime) -> None:
-    """Write that a published event is cancelled."""
-    await tx.execute(*sql.cancel_event(event_id=event_id, now=now))
+async def mark_cancelled(tx: Connection, event_id: UUID, now: datetime, reason: str = "") -> None:
+    """Write that a published event is cancelled, and why."""
+    await tx.execute(*sql.cancel_event(event_id=event_id, now=now, reason=reason or None))
 
 
 async def note_change(

@@ -3,7 +3,7 @@
 -- columns: event
 event_id, organizer_id, venue_id, title, description, category, tags, image_url, venue_name, city, time_zone,
 starts_at, ends_at, state, sandbox, currency, version, created_at, changed_at, published_at, cancelled_at,
-attendee_names, names_hours_before, names_until, seated, series_id;
+attendee_names, names_hours_before, names_until, seated, series_id, cancellation_reason;
 
 -- name: insert_event
 -- Write a new draft.
@@ -61,7 +61,7 @@ WHERE event_id = :event_id AND state = 'draft';
 -- name: cancel_event
 -- published -> cancelled. The row is locked.
 UPDATE events
-SET state = 'cancelled', cancelled_at = :now
+SET state = 'cancelled', cancelled_at = :now, cancellation_reason = :reason
 WHERE event_id = :event_id AND state = 'published';
 
 -- name: join_series

@@ -224,7 +224,7 @@ class Event(msgspec.Struct, frozen=True):
     """One gathering at one venue with one start. `state`: draft, published or cancelled.
 
     `seated`: a ticket type that everybody sees has seats to choose. `series_id`: what the dates of a series
-    have in common.
+    have in common. `cancellation_reason`: why it was cancelled, in the organizer's words.
     """
 
     event_id: UUID
@@ -253,6 +253,7 @@ class Event(msgspec.Struct, frozen=True):
     names_until: datetime | None = None
     seated: bool = False
     series_id: UUID | None = None
+    cancellation_reason: str | None = None
 
     @property
     def for_members(self) -> bool:

@@ -30,3 +30,10 @@ class Complaints:
         """Refuse with `invalid` if any error was added, with all of them."""
         if self.errors:
             raise Invalid(self.errors)
+
+
+def refuse_wrong(struct: msgspec.Struct) -> None:
+    """Refuse a struct with fields that are outside their limits."""
+    complaints = Complaints()
+    complaints.check("", struct)
+    complaints.refuse_if_any()

@@ -177,12 +177,17 @@ class TicketOffered(msgspec.Struct, frozen=True, tag="ticket_offered"):
 
 
 class Notified(msgspec.Struct, frozen=True, tag="notification", omit_defaults=True):
-    """What a notification is about: ids only. The rest is read when the message is sent."""
+    """What a notification is about: ids only. The rest is read when the message is sent.
+
+    `seq` and `line`: of a cancellation, the place of its fact in the journal.
+    """
 
     event_id: UUID
     booking_id: UUID | None = None
     entry_id: UUID | None = None
     refund_id: UUID | None = None
+    seq: int = 0
+    line: int = 0
 
 
 # What a person has just asked for; what is secret in it is deleted

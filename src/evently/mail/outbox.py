@@ -45,6 +45,7 @@ ANSWER_CHARACTERS_MAX: Final = 500  # of what a server answers
 RESENT_MAX: Final = 5
 RESENT_WITHIN: Final = timedelta(days=1)
 _RESENT: Final = "tickets_resent"
+_CANCELLED: Final = frozenset({"booking_cancelled", "tickets_cancelled", "ticket_lost"})  # with a reason
 _WITH_TICKETS: Final = ["booking_confirmed", _RESENT]
 _SECRET_KINDS: Final = [kind for kind, terms in KINDS.items() if terms.topic is None]
 
@@ -299,6 +300,7 @@ async def find_bounce(database: Database, address: str) -> Bounce | None:
 
 def subject_of(notification: Notification) -> Notified:
     """Return what the messages of a notification are about."""
+    place = (notification.seq, notification.line) if notification.kind in _CANCELLED else (0, 0)
     return Notified(
-        notification.event_id, notification.booking_id, notification.entry_id, notification.refund_id
+        notification.event_id, notification.booking_id, notification.entry_id, notification.refund_id, *place
     )

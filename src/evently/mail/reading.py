@@ -52,6 +52,7 @@ class Story(msgspec.Struct, frozen=True):
     refund_minor: int | None
     unnamed: int = 0
     reader_id: UUID | None = None  # to whom the message goes
+    reason: str = ""  # why the organizer cancelled
 
     @property
     def event(self) -> Event:
@@ -95,6 +96,7 @@ class Reader:
             about = await self._events.get(subject.event_id, lambda: self._read_event(subject.event_id))
             booking, entry = await self._read_claim(subject)
             refund_minor = await self._read_refund(subject)
+            reason = await self._read_reason(subject, about.event)
         except Refused as exc:
             raise Dropped("what it is about is not there any more") from exc
         if booking is not None and reader_id not in (None, booking.buyer_id):
@@ -102,7 +104,7 @@ class Reader:
             own = tuple([each for each in booking.tickets if each.holder_id == reader_id])
             booking = msgspec.structs.replace(booking, tickets=own)
         unnamed = await self._count_unnamed(kind, about.event, booking, now)
-        story = Story(about, booking, entry, refund_minor, unnamed, reader_id)
+        story = Story(about, booking, entry, refund_minor, unnamed, reader_id, reason)
         check(kind, story, now)
         return story
 
@@ -165,6 +167,14 @@ class Reader:
         if found is None:
             raise Refused(CommonRefusal.NOT_FOUND)
         return found.amount_minor
+
+    async def _read_reason(self, subject: Notified, event: Event) -> str:
+        """Return why the organizer cancelled: these tickets, or else the event."""
+        said = ""
+        if subject.seq > 0:
+            place = (subject.event_id, subject.seq, subject.line)
+            said = await sales.reads.find_cancellation_reason(self._database, *place)
+        return said or event.cancellation_reason or ""
 
 
 def check(kind: str, story: Story, now: datetime) -> None:

@@ -191,7 +191,7 @@ def _booking_cancelled(story: Story, setting: Setting) -> Letter:
         subject=f"{'Event cancelled' if by_event else 'Booking cancelled'}: {show_title(story.event)}",
         preview=refund_words(story),
         heading=heading,
-        paragraphs=(sentence, refund_words(story)),
+        paragraphs=(sentence, *_reason_words(story), refund_words(story)),
         notes=("The attached entry marks it as cancelled in your calendar.",) if setting.files else (),
         rows=(*rows_of(story.about), ("Booking", reference_of(booking_of(story).booking_id))),
         action=link_to_booking("Show the booking", story, setting),
@@ -199,12 +199,21 @@ def _booking_cancelled(story: Story, setting: Setting) -> Letter:
     )
 
 
+def _reason_words(story: Story) -> tuple[str, ...]:
+    """Return what the organizer says about a cancellation, if anything."""
+    return (f"The organizer writes: “{isolated(story.reason)}”",) if story.reason else ()
+
+
 def _tickets_cancelled(story: Story, setting: Setting) -> Letter:
     return Letter(
         subject=f"Tickets cancelled: {show_title(story.event)}",
         preview=refund_words(story),
         heading="Some of your tickets are cancelled",
-        paragraphs=("The tickets that are not listed below are void.", refund_words(story)),
+        paragraphs=(
+            "The tickets that are not listed below are void.",
+            *_reason_words(story),
+            refund_words(story),
+        ),
         rows=(
             *rows_of(story.about),
             ("You still have", list_tickets(story)),
@@ -343,6 +352,7 @@ def _entry_withdrawn(story: Story, setting: Setting) -> Letter:
             "The organizer has cancelled the event."
             if cancelled
             else "You have as many tickets of this event as one person may have.",
+            *(_reason_words(story) if cancelled else ()),
         ),
         rows=rows_of(story.about),
         action=link_to_event("Show the event", story.event, setting),
@@ -467,6 +477,7 @@ def _ticket_lost(story: Story, setting: Setting) -> Letter:
             "The organizer has cancelled the event. Your ticket is void."
             if cancelled
             else "The organizer has cancelled the ticket that was passed on to you. It is void.",
+            *_reason_words(story),
             "What is paid back goes to the person who has booked it.",
         ),
         rows=rows_of(story.about),

@@ -69,7 +69,10 @@ class NewNotification(msgspec.Struct, frozen=True):
 
 
 class Notification(msgspec.Struct, frozen=True):
-    """A notification of a person. The kinds are listed with the table (migrations 0014, 0019, 0028)."""
+    """A notification of a person. The kinds are listed with the table (migrations 0014, 0019, 0028).
+
+    `seq` and `line`: the place of its fact in the journal; `seq` is negative for what the clock asked for.
+    """
 
     notification_id: UUID
     person_id: UUID
@@ -80,6 +83,8 @@ class Notification(msgspec.Struct, frozen=True):
     refund_id: UUID | None
     created_at: datetime
     read_at: datetime | None
+    seq: int
+    line: int
 
 
 async def add(

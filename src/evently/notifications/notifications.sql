@@ -1,7 +1,7 @@
 -- Notifications to people.
 
 -- columns: notification
-notification_id, person_id, event_id, kind, booking_id, entry_id, refund_id, created_at, read_at;
+notification_id, person_id, event_id, kind, booking_id, entry_id, refund_id, created_at, read_at, seq, line;
 
 -- name: add
 -- Store notifications: at most one for each place in the journal, none about a sandbox event, and none for an

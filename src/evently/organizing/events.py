@@ -178,10 +178,13 @@ async def publish_event(
     return await edit_sale(tx, sale, OpenSale(event_id), now)
 
 
-async def cancel_event(tx: Connection, event_id: UUID, now: datetime, *, keeps_door: bool = False) -> Edited:
-    """Cancel a published event and close its sale for good. Safe to repeat.
+async def cancel_event(
+    tx: Connection, event_id: UUID, now: datetime, *, keeps_door: bool = False, reason: str = ""
+) -> Edited:
+    """Cancel a published event and close its sale for good. Safe to repeat: the first reason stays.
 
-    A job cancels its bookings. `keeps_door`: the organizer keeps what was paid at the door.
+    A job cancels its bookings. `keeps_door`: the organizer keeps what was paid at the door. `reason`: what
+    buyers read.
 
     Also after its end: what did not take place is paid back. Refuses `still-a-draft`.
     """
@@ -191,8 +194,8 @@ async def cancel_event(tx: Connection, event_id: UUID, now: datetime, *, keeps_d
         return Edited(event, sale)
     if event.state == "draft":
         raise Refused(CatalogueRefusal.STILL_A_DRAFT)
-    await catalogue.mark_cancelled(tx, event_id, now)
-    return await edit_sale(tx, sale, CancelSale(event_id, keeps_door), now)
+    await catalogue.mark_cancelled(tx, event_id, now, reason)
+    return await edit_sale(tx, sale, CancelSale(event_id, keeps_door, reason), now)
 
 
 async def delete_event(tx: Connection, event_id: UUID, seen: Seen = whichever_version) -> None:

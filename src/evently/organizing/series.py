@@ -161,7 +161,7 @@ async def publish_series(
 
 
 async def cancel_series(
-    database: Database, series_id: UUID, now: datetime, *, keeps_door: bool = False
+    database: Database, series_id: UUID, now: datetime, *, keeps_door: bool = False, reason: str = ""
 ) -> list[EditedDate]:
     """Cancel the published dates of a series that have not begun. Drafts stay."""
     ahead = [
@@ -170,7 +170,9 @@ async def cancel_series(
         if event.state == "published" and event.starts_at > now
     ]
     return await _edit_all(
-        database, ahead, lambda tx, event_id: cancel_event(tx, event_id, now, keeps_door=keeps_door)
+        database,
+        ahead,
+        lambda tx, event_id: cancel_event(tx, event_id, now, keeps_door=keeps_door, reason=reason),
     )
 
 

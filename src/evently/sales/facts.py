@@ -62,10 +62,12 @@ class SaleOpened(_Fact, frozen=True):
 class SaleCancelled(_Fact, frozen=True):
     """The sale was cancelled for good.
 
-    `door_kept`: the organizer keeps what was paid at the door for its bookings.
+    `door_kept`: the organizer keeps what was paid at the door for its bookings. `reason`: why, in their
+    words.
     """
 
     door_kept: bool = False
+    reason: str = ""
 
 
 class EventRescheduled(_Fact, frozen=True):
@@ -176,7 +178,7 @@ class BookingCancelled(_Fact, frozen=True):
     `was` is its state before: held or confirmed. `door_kept`: it was confirmed to be paid at the door, and
     the organizer keeps that money. `parts`: what organizer, tax and fees give of the refund; earlier versions
     did not say it, and rounded otherwise. `by`: who cancelled; `person_id`: of the organizer, which person or
-    API key.
+    API key. `reason`: why the organizer did it, in their words.
     """
 
     booking_id: UUID
@@ -190,6 +192,7 @@ class BookingCancelled(_Fact, frozen=True):
     parts: tuple[int, ...] = ()
     by: CancelledBy = ""
     person_id: UUID | None = None
+    reason: str = ""
 
 
 class TicketsCancelled(_Fact, frozen=True):
@@ -206,6 +209,7 @@ class TicketsCancelled(_Fact, frozen=True):
     parts: tuple[int, ...] = ()
     by: CancelledBy = ""
     person_id: UUID | None = None
+    reason: str = ""
 
 
 class PaymentCaptured(_Fact, frozen=True):

@@ -255,6 +255,14 @@ async def _write_changes(connection: Connection, works: Sequence[Work]) -> None:
         await connection.execute(*sql.unbind_tickets(**_columns(("event_ids", "ticket_ids"), unbound)))
     if voided := [(work.event_id, ticket_id) for work in works for ticket_id in work.batch.voided]:
         await connection.execute(*sql.void_tickets(**_columns(("event_ids", "ticket_ids"), voided)))
+    if reasons := [
+        (work.event_id, work.sale.seq, *each)
+        for work in works
+        if work.sale is not None
+        for each in work.batch.reasons
+    ]:
+        columns = _columns(("event_ids", "seqs", "lines", "booking_ids", "reasons"), reasons)
+        await connection.execute(*sql.insert_reasons(**columns))
     if replayed := sorted(
         {(work.event_id, actor_id, key) for work in works for actor_id, key in work.batch.replayed}
     ):

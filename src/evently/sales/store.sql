@@ -177,6 +177,13 @@ WHERE
     AND tickets.ticket_id = voided.ticket_id
     /* routed: AND tickets.event_id = ANY(:event_ids) */;
 
+-- name: insert_reasons
+-- Insert why the organizer cancelled bookings, or tickets of them.
+INSERT INTO cancellation_reasons (event_id, seq, line, booking_id, reason)
+SELECT new.event_id, new.seq, new.line, new.booking_id, new.reason
+FROM unnest(:event_ids::uuid[], :seqs::bigint[], :lines::integer[], :booking_ids::uuid[], :reasons::text[])
+    AS new (event_id, seq, line, booking_id, reason);
+
 -- name: use_tickets
 -- Mark tickets as used, or as valid again when their check-in was undone.
 UPDATE tickets

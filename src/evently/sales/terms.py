@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from evently.kit.shapes import number
+from evently.kit.shapes import number, text
 
 CAPACITY_MAX: Final = 1_000_000  # of one pool: the largest paid crowds on record are half of it
 POOLS_MAX: Final = 50  # of one event
@@ -33,11 +33,16 @@ RESCHEDULINGS_MAX: Final = 1_000  # of one event: a sale keeps all of them in me
 GIVE_BACK_DAYS_MAX: Final = 366
 HOURS_BEFORE_MAX: Final = 8_784  # a year: refunds are not promised further ahead
 
+CANCELLATION_REASON_CHARACTERS_MAX: Final = 500  # a few sentences
+
 PaymentMode: TypeAlias = Literal["online", "door"]
 PaidBy: TypeAlias = Literal["buyer", "organizer"]
 BasisPoints = Annotated[int, number(0, WHOLE, 500, "Ten-thousandths: 500 is five percent.")]
 GiveBackDays = Annotated[int, number(0, GIVE_BACK_DAYS_MAX, 14)]
 HoursBefore = Annotated[int, number(0, HOURS_BEFORE_MAX, 48)]
+CancellationReason = Annotated[
+    str, text(CANCELLATION_REASON_CHARACTERS_MAX, "The heating of the hall has failed.")
+]
 PromoKind: TypeAlias = Literal["percent", "fixed", "fixed_per_booking", "unlock"]
 
 

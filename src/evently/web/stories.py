@@ -72,6 +72,7 @@ class Setting(NamedTuple):
     cards: Mapping[UUID, str]  # the last digits of the cards of payments
     promos: Mapping[UUID, str]
     undone: Mapping[UUID, checkin.Undone]  # by scan
+    event_reason: str = ""  # why the event was cancelled
 
     def money(self, amount_minor: int) -> str:
         """Return an amount in words."""
@@ -135,6 +136,7 @@ async def read_story(database: Database, booking: Booking) -> list[Step]:
         {each.payment_id: each.card_digits for each in payments if each.card_digits is not None},
         promos,
         await checkin.find_undone(database, booking.event_id, undone),
+        event.cancellation_reason or "",
     )
     written = [(at, type(fact).__name__, write_step(fact, setting)) for at, fact in found]
     steps = [Step(at, kind, text) for at, kind, text in written if text is not None]
@@ -223,10 +225,12 @@ def _write_cancellation(fact: facts.BookingCancelled | facts.TicketsCancelled, s
     whole, by = isinstance(fact, facts.BookingCancelled), _CANCELLED[fact.by]
     if fact.person_id is not None and fact.person_id in setting.people:
         by = f"{by} ({setting.people[fact.person_id]})"
+    reason = fact.reason or (setting.event_reason if fact.by == "event" else "")
+    why = f" The reason: “{reason}”" if reason else ""
     if fact.was == "held":
         if whole:
-            return f"The hold was cancelled{by}."
-        return f"No longer held: {setting.counted(fact.tickets)}; cancelled{by}."
+            return f"The hold was cancelled{by}.{why}"
+        return f"No longer held: {setting.counted(fact.tickets)}; cancelled{by}.{why}"
     what = f"The booking was cancelled{by}" if whole else f"Tickets were cancelled{by}"
     if fact.unpaid:
         money = "The bank did not pay."
@@ -236,7 +240,7 @@ def _write_cancellation(fact: facts.BookingCancelled | facts.TicketsCancelled, s
         money = "What was paid at the door is kept."
     else:
         money = "Evently pays nothing back."
-    return f"{what}: {setting.counted(fact.tickets)}. {money}"
+    return f"{what}: {setting.counted(fact.tickets)}. {money}{why}"
 
 
 def _write_why(fact: facts.CheckInUndone, setting: Setting) -> str:

@@ -133,7 +133,7 @@ class CancelBooking(Command, frozen=True):
     that was promised since the booking, whichever is better for the buyer. `unpaid`: the
     payment that confirmed the booking turned out to be void; nothing is refunded, because nothing was taken.
     `keeps_door`, of an organizer: what was paid at the door is kept. Captured money never is. `actor_id` is
-    the event where it was cancelled as a whole.
+    the event where it was cancelled as a whole. `reason`, of an organizer: why, in their words.
     """
 
     needs: ClassVar = Needs(key=True, booking=True, posted=True)
@@ -147,6 +147,7 @@ class CancelBooking(Command, frozen=True):
     fingerprint: bytes = b""
     unpaid: bool = False
     keeps_door: bool = False
+    reason: str = ""
 
 
 class ReturnTickets(Command, frozen=True):

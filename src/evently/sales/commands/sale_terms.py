@@ -58,12 +58,13 @@ class OpenSale(Command, frozen=True):
 class CancelSale(Command, frozen=True):
     """Cancel the sale for good. A job cancels the bookings afterwards, one page at a time.
 
-    `keeps_door`: as in `CancelBooking`, for all of them.
+    `keeps_door`: as in `CancelBooking`, for all of them. `reason`: why, in the organizer's words.
     """
 
     needs: ClassVar = Needs(waiting_entries=True)
 
     keeps_door: bool = False
+    reason: str = ""
 
 
 class PutPool(Command, frozen=True):

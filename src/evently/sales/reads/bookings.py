@@ -166,6 +166,19 @@ async def list_refunds(database: Database, event_id: UUID, booking_id: UUID) -> 
     return [Refund(**row) for row in rows]
 
 
+async def list_cancellation_reasons(database: Database, event_id: UUID, booking_id: UUID) -> list[str]:
+    """Return why the organizer cancelled tickets of a booking, each reason once, oldest first."""
+    rows = await database.fetch(*sql.list_cancellation_reasons(event_id=event_id, booking_id=booking_id))
+    return list(dict.fromkeys(row["reason"] for row in rows))
+
+
+async def find_cancellation_reason(database: Database, event_id: UUID, seq: int, line: int) -> str:
+    """Return why the organizer cancelled what a fact of the journal tells; empty if nothing was said."""
+    return (
+        await database.fetch_value(*sql.find_cancellation_reason(event_id=event_id, seq=seq, line=line)) or ""
+    )
+
+
 async def sum_outside(database: Database, event_id: UUID, booking_id: UUID) -> int:
     """Return the sum of the refunds of a booking by another hand that are current, as far as is recorded."""
     total: int = await database.fetch_value(*sql.sum_outside(event_id=event_id, booking_id=booking_id))

@@ -159,3 +159,16 @@ FROM unnest(:event_ids::uuid[], :versions::integer[]) AS named (event_id, versio
 INNER JOIN sale_conditions
     ON sale_conditions.event_id = named.event_id AND sale_conditions.version = named.version
 /* routed: WHERE sale_conditions.event_id = ANY(:event_ids) */;
+
+-- name: list_cancellation_reasons
+-- Why the organizer cancelled tickets of a booking: at most once for each of its tickets.
+SELECT reason
+FROM cancellation_reasons
+WHERE event_id = :event_id AND booking_id = :booking_id
+ORDER BY seq, line;
+
+-- name: find_cancellation_reason
+-- Why the organizer cancelled, by the place of the fact in the journal.
+SELECT reason
+FROM cancellation_reasons
+WHERE event_id = :event_id AND seq = :seq AND line = :line;

@@ -51,7 +51,7 @@ class Replay(ReplayedSale):
             raise Contradiction(f"{at} comes after {self.at}")
         self.seq, self.at = self.seq + 1, at
         try:
-            for each in row_facts:
+            for self.line, each in enumerate(row_facts):
                 _APPLY[type(each)](self, each)
                 self.accepted = each.booking_id if type(each) is facts.OfferAccepted else None
             if self.offers_ended:

@@ -179,6 +179,8 @@ def expire(sale: ReplayedSale, fact: facts.HoldExpired) -> None:
 def cancel(sale: ReplayedSale, fact: Cancelled) -> None:
     """Cancel a booking, or some of its tickets."""
     whole = isinstance(fact, facts.BookingCancelled)
+    if fact.reason:
+        sale.reasons[f"{sale.seq}.{sale.line}"] = (fact.booking_id, fact.reason)
     for ticket_id, _, _ in fact.tickets:
         if ticket_id in sale.check_ins:
             raise Contradiction(f"ticket {ticket_id} was used, and cancelled after that")

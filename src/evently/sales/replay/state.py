@@ -270,6 +270,7 @@ class ReplayedSale:
     part: tuple[int, int] = (0, 1)  # number and count; `bookings` has only those of this part
     seq: int = 0
     at: datetime | None = None  # of row `seq`
+    line: int = 0  # of the fact in row `seq`, from 0
     state: SaleState | Literal[""] = ""
     currency: str = ""
     on_sale_at: datetime | None = None
@@ -292,6 +293,8 @@ class ReplayedSale:
     # Sentences: an entry that got an offer before an earlier one that fitted as well
     overtaken: list[str] = field(default_factory=list)
     refunds: dict[UUID, ReplayedRefund] = field(default_factory=dict)
+    cancellation_reason: str = ""  # of the event
+    reasons: dict[str, tuple[UUID, str]] = field(default_factory=dict)  # of cancellations, by their place
     # Refunds by another hand; and by booking the ids of the current ones
     outside: dict[UUID, ReplayedOutside] = field(default_factory=dict)
     outside_current: dict[UUID, set[UUID]] = field(default_factory=dict)

@@ -50,6 +50,7 @@ def cancel(sale: ReplayedSale, fact: facts.SaleCancelled) -> None:
     """Cancel the sale."""
     sale.state = "cancelled"
     sale.extras |= DOOR_KEPT * fact.door_kept
+    sale.cancellation_reason = fact.reason
 
 
 def put_pool(sale: ReplayedSale, fact: facts.PoolPut) -> None:

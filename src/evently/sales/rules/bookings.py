@@ -216,6 +216,7 @@ def cancel_booking(sale: Sale, batch: Batch, command: CancelBooking) -> Outcome:
             keeps_door=keeps_door,
             by=(by := _cancelled_by(command)),
             person_id=command.actor_id if by == "organizer" else None,
+            reason=command.reason if by == "organizer" else "",
         )
     )
 
@@ -282,11 +283,12 @@ def void_tickets(
     unpaid: bool = False,
     keeps_door: bool = False,
     person_id: UUID | None = None,
+    reason: str = "",
 ) -> Booking:
     """Void tickets of a booking; cancel the booking with its last one.
 
     `keeps_door`: what was paid for them at the door stays with the organizer, and so in the ledger.
-    `person_id`: who of the organizer cancelled.
+    `person_id`: who of the organizer cancelled; `reason`: why.
     """
     door_kept = keeps_door and is_paid_at_door(booking)
     for ticket in chosen if sale.transfers else ():
@@ -320,8 +322,11 @@ def void_tickets(
             parts,
             by,
             person_id,
+            reason,
         )
     )
+    if reason:
+        batch.reasons.append((len(batch.facts) - 1, booking.booking_id, reason))
     release(sale, batch, booking, chosen)
     batch.postings += postings
     if refund_id is not None:

@@ -123,7 +123,7 @@ def cancel_sale(sale: Sale, batch: Batch, command: CancelSale) -> Outcome:
     sale.state = "cancelled"
     batch.terms_changed = True
     sale.extras |= DOOR_KEPT * command.keeps_door
-    batch.facts.append(facts.SaleCancelled(command.keeps_door))
+    batch.facts.append(facts.SaleCancelled(command.keeps_door, command.reason))
     offers.withdraw_all(sale, batch, "cancelled")
     return Done()
 

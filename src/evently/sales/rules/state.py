@@ -390,6 +390,8 @@ class Batch:
     discounted: list[Booking] = field(default_factory=list)  # offers: their promo code and valid tickets
     changed: dict[UUID, Booking] = field(default_factory=dict)
     voided: list[UUID] = field(default_factory=list)  # tickets
+    # Why the organizer cancelled: the place of the fact, the booking, the reason
+    reasons: list[tuple[int, UUID, str]] = field(default_factory=list)
     # Tickets that were returned (since when) or kept after all (None)
     returning_changed: dict[UUID, datetime | None] = field(default_factory=dict)
     unbound: list[UUID] = field(default_factory=list)  # tickets that no longer replace another one

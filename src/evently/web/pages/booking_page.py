@@ -141,6 +141,7 @@ class ShownBooking(NamedTuple):
     failure: str | None  # why a payment was declined
     asks: str | None  # the address at which the bank asks
     again: str  # the query with which the same can be chosen anew, where that is offered
+    reasons: tuple[str, ...]  # why the organizer cancelled tickets, or the event
     mailed: str  # what became of the e-mail with the tickets; empty if there is none
 
     @property
@@ -176,6 +177,7 @@ def shown_booking(
     longer_minutes: int | None,
     mailed: TicketMail | None,
     *,
+    reasons: Sequence[str] = (),
     saved: bool = False,
 ) -> ShownBooking:
     """Return what the page shows, with `own` for what is the reader's own: theirs, or marks."""
@@ -198,6 +200,7 @@ def shown_booking(
         None if payment is None else payment.failure_message,
         payment.next_action.url if asking and payment is not None and payment.next_action else None,
         _chosen_again(booking) if found.state == "expired" else "",
+        tuple(reasons),
         "" if mailed is None else mailed.state,
     )
 

@@ -355,11 +355,12 @@ async def _page(
         moved = await _find_move(request, found)
         mailed = await request.context.ticket_mail.find(found.booking) if request.context.mail.on else None
     longer = await find_longer_minutes(request, found.booking) if found.state == "held" else None
+    reasons = await _find_reasons(request, found)
     own, names_saved = own_of(found, seconds, mailed), saved == "names"
     is_plain = refused is None and not errors and found.state != "paying" and hold_of(request) is None
     if is_plain and asked is None and (alike := marked(found, names, mailed)) is not None:
         like, unnamed, marks = alike
-        shown = shown_booking(like, marks, unnamed, moved, longer, mailed, saved=names_saved)
+        shown = shown_booking(like, marks, unnamed, moved, longer, mailed, reasons=reasons, saved=names_saved)
 
         def values() -> dict[str, Any]:
             return _values(found, shown, None) | {"here": shown.address}
@@ -373,10 +374,22 @@ async def _page(
         headers={"refresh": str(_ASKED_AGAIN_SECONDS)} if found.state == "paying" else {},
         **_values(
             found,
-            shown_booking(found, own, names, moved, longer, mailed, saved=names_saved),
+            shown_booking(found, own, names, moved, longer, mailed, reasons=reasons, saved=names_saved),
             _no(refused, found),
         )
         | {"asked": asked, "errors": list(errors), "saved": saved},
+    )
+
+
+async def _find_reasons(request: Request, found: BookingOnPage) -> list[str]:
+    """Return why the organizer cancelled the event, or tickets: only a booking with void tickets reads it."""
+    if (reason := found.event.cancellation_reason) is not None:
+        return [reason]
+    if all(ticket.state != "void" for ticket in found.tickets):
+        return []
+    booking = found.booking
+    return await sales.reads.list_cancellation_reasons(
+        request.context.database, booking.event_id, booking.booking_id
     )
 
 

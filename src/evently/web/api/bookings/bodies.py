@@ -95,10 +95,12 @@ class CancelEventBookingBody(CancelBody, forbid_unknown_fields=True):
     """The tickets to cancel; without `ticket_ids`, the whole booking.
 
     With `keep_door_money`, what was paid at the door stays with the organizer: the ledger and the reports
-    keep it. It has no effect on money that was paid online, which is always paid back.
+    keep it. It has no effect on money that was paid online, which is always paid back. `reason` is what the
+    buyer reads: name no other people in it, because the journal keeps it.
     """
 
     keep_door_money: bool = False
+    reason: sales.terms.CancellationReason | None = None
 
 
 class TicketIdsBody(msgspec.Struct, forbid_unknown_fields=True):

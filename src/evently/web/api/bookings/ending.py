@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from evently import sales
+from evently.kit.complaints import refuse_wrong
 from evently.kit.ids import BookingId, EventId, TicketId, show_id
 from evently.kit.money import Money
 from evently.sales.commands.bookings import UNITS_MAX, CancelBooking, KeepTickets, ReturnTickets
@@ -159,7 +160,7 @@ async def cancel_booking(
     description=(
         "For the organizer, at any time. Everything paid online for the cancelled tickets is refunded. What "
         "was paid at the door is taken out of the ledger, because the organizer pays it back on site, unless "
-        "`keep_door_money` is true. See "
+        "`keep_door_money` is true. The buyer reads the `reason`. See "
         "`GET /v1/events/{event_id}/bookings/{booking_id}/cancellation-preview`."
     ),
     tags=["Organizer: bookings"],
@@ -177,9 +178,14 @@ async def cancel_event_booking(
     """Cancel a booking of the organizer's event."""
     tickets = CancelBody(data.ticket_ids)
     command = _cancel_command(request, event_id, booking_id, tickets, idempotency_key)
-    if data.keep_door_money:
-        fingerprint = fingerprint_of("cancel", booking_id, data)
-        command = msgspec.structs.replace(command, keeps_door=True, fingerprint=fingerprint)
+    if data.keep_door_money or data.reason is not None:
+        refuse_wrong(data)
+        command = msgspec.structs.replace(
+            command,
+            keeps_door=data.keep_door_money,
+            reason=data.reason or "",
+            fingerprint=fingerprint_of("cancel", booking_id, data),
+        )
     return answer_booking(request, await request.context.engine.submit(command), with_codes=False)
 
 

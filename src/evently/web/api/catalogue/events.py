@@ -13,6 +13,7 @@ import msgspec
 from evently import catalogue, organizing
 from evently.accounts.organizers import get_organizer
 from evently.catalogue import CatalogueRefusal, Event
+from evently.kit.complaints import refuse_wrong
 from evently.kit.errors import CommonRefusal, Refused
 from evently.kit.ids import EventId, show_id
 from evently.kit.money import Money
@@ -39,6 +40,8 @@ from evently.web.api.catalogue.sale_shapes import (
     show_to_buyers,
 )
 from evently.web.api.catalogue.shapes import (
+    WITHOUT_REASON,
+    CancelEventBody,
     EventBody,
     EventView,
     HostView,
@@ -262,8 +265,9 @@ async def check_publishing(request: Request, event_id: FromPath[EventId]) -> Res
     description=(
         "Closes its sale for good and cancels its bookings soon afterwards, also after its end. Everything "
         "that was paid online is paid back; nothing that was paid at the door. The ledger takes that out, "
-        "because the organizer pays it back on site, unless `keep_door_money` is true. See "
-        "`GET /v1/events/{event_id}/cancellation-preview`. Safe to repeat."
+        "because the organizer pays it back on site, unless `keep_door_money` is true. Buyers read the "
+        "`reason`. See `GET /v1/events/{event_id}/cancellation-preview`. Safe to repeat: the first reason "
+        "stays."
     ),
     tags=[_ORGANIZERS],
     status_code=200,
@@ -273,6 +277,7 @@ async def check_publishing(request: Request, event_id: FromPath[EventId]) -> Res
 async def cancel_event(
     request: Request,
     event_id: FromPath[EventId],
+    data: JSONBody[CancelEventBody] = WITHOUT_REASON,
     *,
     keep_door_money: Annotated[
         bool,
@@ -282,9 +287,12 @@ async def cancel_event(
     ] = False,
 ) -> Response[EventView]:
     """Cancel a published event."""
-    context = request.context
+    refuse_wrong(data)
+    context, reason = request.context, data.reason or ""
     async with context.database.transaction() as tx:
-        edited = await organizing.cancel_event(tx, event_id, context.clock(), keeps_door=keep_door_money)
+        edited = await organizing.cancel_event(
+            tx, event_id, context.clock(), keeps_door=keep_door_money, reason=reason
+        )
     return await _answer_edited(request, edited)
 
 

@@ -11,12 +11,13 @@ import msgspec
 
 from evently import catalogue, organizing
 from evently.catalogue import Event
+from evently.kit.complaints import refuse_wrong
 from evently.kit.errors import CommonRefusal
 from evently.kit.ids import NO_ID, EventId, SeriesId, show_id
 from evently.kit.shapes import WallTime, copy_fields
 from evently.organizing import EditedDate, NewDates, SeriesChanges
 from evently.sales.outcomes import SalesRefusal
-from evently.web.api.catalogue.shapes import EventIdText, SeriesIdText, State
+from evently.web.api.catalogue.shapes import WITHOUT_REASON, CancelEventBody, EventIdText, SeriesIdText, State
 from evently.web.api.catalogue.venues import MANAGERS, MEMBERS
 from evently.web.edge.auth import policy
 from evently.web.edge.conditional import NO_STORE
@@ -156,7 +157,8 @@ async def publish_series(request: Request, series_id: FromPath[SeriesId]) -> Res
     operation_id="cancelSeries",
     summary="Cancel all dates ahead",
     description=(
-        "Cancels the published dates that have not begun, as `cancelEvent` does. Drafts stay." + _ONE_BY_ONE
+        "Cancels the published dates that have not begun, as `cancelEvent` does, with the same `reason`. "
+        "Drafts stay." + _ONE_BY_ONE
     ),
     tags=[_TAG],
     status_code=200,
@@ -166,6 +168,7 @@ async def publish_series(request: Request, series_id: FromPath[SeriesId]) -> Res
 async def cancel_series(
     request: Request,
     series_id: FromPath[SeriesId],
+    data: JSONBody[CancelEventBody] = WITHOUT_REASON,
     *,
     keep_door_money: Annotated[
         bool,
@@ -175,9 +178,10 @@ async def cancel_series(
     ] = False,
 ) -> Response[EditedSeriesView]:
     """Cancel the dates of a series."""
-    context = request.context
+    refuse_wrong(data)
+    context, reason = request.context, data.reason or ""
     results = await organizing.cancel_series(
-        context.database, series_id, context.clock(), keeps_door=keep_door_money
+        context.database, series_id, context.clock(), keeps_door=keep_door_money, reason=reason
     )
     return _answer(request, series_id, results)
 

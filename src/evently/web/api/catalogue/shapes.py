@@ -6,7 +6,7 @@ What organizers send are the structs of `catalogue` and `organizing`, with their
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -25,6 +25,7 @@ from evently.kit.money import Money
 from evently.kit.shapes import WallTime
 from evently.organizing import NewEvent
 from evently.sales.reads import OnSaleState
+from evently.sales.terms import CancellationReason
 from evently.web.api.catalogue.sale_shapes import BuyersConditionsView, SeatingView, TaxView
 
 OrganizerIdText = Annotated[str, msgspec.Meta(examples=["org_01m7y4ef72ev2sxmcnxfse27zp"])]
@@ -129,10 +130,23 @@ class HostView(msgspec.Struct, frozen=True):
     contact_email: str
 
 
+class CancelEventBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why an event is cancelled: what buyers read, on its page, in their e-mail and in their bookings.
+
+    Name no other people in it, because the journal keeps it.
+    """
+
+    reason: CancellationReason | None = None
+
+
+WITHOUT_REASON: Final = CancelEventBody()
+
+
 class EventView(msgspec.Struct, frozen=True):
     """An event. `price_from`: the lowest price of the ticket types that can be booked now.
 
     If none can be booked, the lowest price of those whose sale has not ended.
+    `cancellation_reason`: why it was cancelled, in the organizer's words; null if nothing was said.
     Hidden ticket types are shown only with a promo code that unlocks them.
     """
 
@@ -162,6 +176,7 @@ class EventView(msgspec.Struct, frozen=True):
     changed_at: datetime
     published_at: datetime | None
     cancelled_at: datetime | None
+    cancellation_reason: Annotated[str | None, msgspec.Meta(examples=["The heating of the hall has failed."])]
     attendee_names: AttendeeNames
     names_hours_before: NamesHoursBefore
     names_until: datetime | None

@@ -7,6 +7,7 @@ its own, before anything is done.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple
 from urllib.parse import urlencode
@@ -32,8 +33,9 @@ from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.exports import send_attendees, send_bookings
 from evently.web.mending import put_name, resend
 from evently.web.pages import words
-from evently.web.pages.forms import FormError, errors_of, read_form
+from evently.web.pages.forms import Form, FormError, errors_of, read_form
 from evently.web.pages.organize.desk import Desk, event_address, open_event, render_desk
+from evently.web.pages.organize.typed import read_reason
 from evently.web.pages.rendering import act, new_key, see_other, show
 from evently.web.services import Request
 from evently.web.stories import read_story
@@ -71,6 +73,7 @@ class _Cancelled(msgspec.Struct, frozen=True):
 
     ticket_ids: tuple[UUID, ...]
     keeps_door: bool
+    reason: str
 
 
 class Row(NamedTuple):
@@ -224,6 +227,9 @@ async def cancel(
     ticket_ids = tuple(each for text in shown if (each := find_id("tkt", text)) is not None)
     if not ticket_ids:
         return await _quote(request, event_id, booking_id, shown)
+    reason, errors = read_reason(form)
+    if errors:
+        return await _quote(request, event_id, booking_id, shown, form=form, errors=errors)
     keeps_door = form.text("keep_door_money") == "yes"
     command = CancelBooking(
         event_id,
@@ -232,8 +238,9 @@ async def cancel(
         None,
         ticket_ids,
         key=form.text("key") or None,
-        fingerprint=fingerprint_of("cancel", booking_id, _Cancelled(ticket_ids, keeps_door)),
+        fingerprint=fingerprint_of("cancel", booking_id, _Cancelled(ticket_ids, keeps_door, reason)),
         keeps_door=keeps_door,
+        reason=reason,
     )
     outcome = await request.context.engine.submit(command)
     if isinstance(outcome, No):
@@ -425,7 +432,14 @@ async def _person(request: Request, person_id: UUID) -> accounts.Person | None:
 
 
 async def _quote(
-    request: Request, event_id: UUID, booking_id: UUID, shown: list[str], *, no: str = ""
+    request: Request,
+    event_id: UUID,
+    booking_id: UUID,
+    shown: list[str],
+    *,
+    no: str = "",
+    form: Form | None = None,
+    errors: Sequence[FormError] = (),
 ) -> Response[str]:
     desk, booking = await open_event(request, event_id), await _booking(request, event_id, booking_id)
     ticket_ids = tuple(each for text in shown if (each := find_id("tkt", text)) is not None)
@@ -442,7 +456,9 @@ async def _quote(
         request,
         desk,
         "booking_cancel.html",
-        status=409 if no else 200,
+        status=409 if no else 422 if errors else 200,
+        form=form or Form([]),
+        errors=list(errors),
         booking=booking,
         reference=reference_of(booking_id),
         address=booking_address(event_id, booking_id),

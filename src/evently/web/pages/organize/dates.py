@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from evently.web.edge.routing import FromPath, QueryParameter
 from evently.web.pages.forms import Form, read_form
 from evently.web.pages.organize.desk import MANAGERS, Desk, open_event, render_desk
 from evently.web.pages.organize.saving import SAVED, save
-from evently.web.pages.organize.typed import Typed, read_clock
+from evently.web.pages.organize.typed import Typed, read_clock, read_reason
 from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
 
@@ -107,14 +108,17 @@ async def cancel_all(request: Request, event_id: FromPath[EventId]) -> Response[
     form = await read_form(request)
     desk, series_id = await _open_series(request, event_id)
     context = request.context
-    if form.text("confirmed") != "yes":
+    reason, errors = read_reason(form)
+    if form.text("confirmed") != "yes" or errors:
         dates = await catalogue.list_dates(context.database, series_id)
         now = context.clock()
         ahead = [event for event in dates if event.state == "published" and event.starts_at > now]
-        return render_desk(request, desk, "cancel_dates.html", ahead=ahead)
+        status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
+        shown = {"ahead": ahead, "form": form, "errors": errors}
+        return render_desk(request, desk, "cancel_dates.html", status=status, **shown)
     keeps_door = form.text("keep_door_money") == "yes"
     results = await organizing.cancel_series(
-        context.database, series_id, context.clock(), keeps_door=keeps_door
+        context.database, series_id, context.clock(), keeps_door=keeps_door, reason=reason
     )
     return await _results(request, desk, results, "cancelled")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -25,7 +26,7 @@ from evently.web.pages.organize.desk import (
     organizer_address,
     render_desk,
 )
-from evently.web.pages.organize.typed import Typed, errors_at, same_version
+from evently.web.pages.organize.typed import Typed, errors_at, read_reason, same_version
 from evently.web.pages.rendering import act, see_other, show
 from evently.web.services import Request
 
@@ -42,9 +43,12 @@ async def show_cancelling(request: Request, event_id: FromPath[EventId]) -> Resp
 async def cancel_event(request: Request, event_id: FromPath[EventId]) -> Response[str] | Response[None]:
     """Cancel a published event; its bookings are cancelled and paid back soon afterwards."""
     form, context = await read_form(request), request.context
+    reason, errors = read_reason(form)
+    if errors:
+        return await _cancelling(request, await open_event(request, event_id), form=form, errors=errors)
     async with context.database.transaction() as tx:
         await organizing.cancel_event(
-            tx, event_id, context.clock(), keeps_door=form.text("keep_door_money") == "yes"
+            tx, event_id, context.clock(), keeps_door=form.text("keep_door_money") == "yes", reason=reason
         )
     context.memory.forget(event_id)
     return see_other(event_address(event_id))
@@ -96,14 +100,23 @@ async def copy_event(request: Request, event_id: FromPath[EventId]) -> Response[
     return see_other(f"{event_address(made.event.event_id)}?done=made")
 
 
-async def _cancelling(request: Request, desk: Desk, *, status: int = 200) -> Response[str]:
+async def _cancelling(
+    request: Request,
+    desk: Desk,
+    *,
+    status: int = 200,
+    form: Form | None = None,
+    errors: Sequence[FormError] = (),
+) -> Response[str]:
     assert desk.event is not None, "it was just read"
     found = await checkout.preview_cancellation(request.context.database, desk.event.event_id)
     return render_desk(
         request,
         desk,
         "cancel.html",
-        status=status,
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else status,
+        form=form or Form([]),
+        errors=list(errors),
         changed=status != HTTPStatus.OK,
         found=found,
         to_refund=Money(found.to_refund_minor, found.currency),

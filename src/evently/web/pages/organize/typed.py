@@ -5,6 +5,7 @@ venue.
 
     Typed           reads a form; `errors` has every wrong field
     errors_at       the errors of a refusal at the fields of a form
+    read_reason     why something is cancelled
     same_version         an edit is refused when another editor was first
 """
 
@@ -16,12 +17,15 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from evently.catalogue import Seen
 from evently.catalogue.local_time import instant_of, wall_time_of
+from evently.kit.complaints import refuse_wrong
 from evently.kit.errors import CommonRefusal, Invalid, Refused
 from evently.kit.money import AMOUNT_MINOR_MAX, Money, exponent_of
-from evently.sales.terms import WHOLE
-from evently.web.pages.forms import Form, FormError
+from evently.sales.terms import WHOLE, CancellationReason
+from evently.web.pages.forms import Form, FormError, errors_of
 
 _CLOCK: Final = re.compile(r"(\d{1,2})(?:[:.h]?(\d{2}))?\s*h?\s*(am|pm|a\.m\.|p\.m\.)?", re.IGNORECASE)
 _AMOUNT: Final = re.compile(r"([0-9]{1,10})(?:[.,]([0-9]{1,3}))?")
@@ -34,6 +38,12 @@ _SPAN: Final = re.compile(r"([0-9]{1,6})\s*(h|hours?|d|days?|w|weeks?)?", re.IGN
 _HOURS_OF: Final = {"h": 1, "d": _HOURS, "w": 7 * _HOURS}
 _NOON: Final = 12
 _VERSION_MAX: Final = 12  # digits
+
+
+class WhyCancelled(msgspec.Struct, frozen=True):
+    """Why an organizer cancels."""
+
+    reason: CancellationReason | None
 
 
 class Typed:
@@ -232,3 +242,13 @@ def same_version(form: Form, name: str = "version") -> Seen:
 def _is_ordinary(moment: datetime) -> bool:
     """Return whether calculations with a moment cannot overflow."""
     return datetime(1970, 1, 3) <= moment <= datetime(8999, 12, 29)  # noqa: DTZ001  # wall times
+
+
+def read_reason(form: Form) -> tuple[str, list[FormError]]:
+    """Return why something is cancelled, as one paragraph, and what is wrong with it."""
+    reason = " ".join(form.text("reason").split())
+    try:
+        refuse_wrong(WhyCancelled(reason or None))
+    except Invalid as exc:
+        return reason, errors_of(exc, {"/reason": "reason"})
+    return reason, []
