@@ -17,6 +17,8 @@ from tests.support.serving import Serving
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
+PAGES_OF_EVENT = ("attendees", "money", "journal", "dates", "waitlist", "questions", "door", "waiting-room")
+
 
 async def pages_of(office: BoxOffice) -> list[str]:
     """Return the pages of a sold event and of its organizer that have no test of their own."""
@@ -29,7 +31,7 @@ async def pages_of(office: BoxOffice) -> list[str]:
         f"{address}/bookings?q=nobody",
         f"{address}/bookings/{booking}",
         f"{address}/bookings/{booking}/cancel",
-        *(f"{address}/{tab}" for tab in ("money", "journal", "dates", "waitlist", "questions", "door")),
+        *(f"{address}/{tab}" for tab in PAGES_OF_EVENT),
         *(f"{home}/{place}" for place in ("money", "venues", "people", "keys")),
         venue,
         f"{venue}/seat-maps",
