@@ -104,7 +104,7 @@ def test_every_wrong_field_is_named() -> None:
     }
     assert found["/lines/1/kind"] == "Missing."
     assert found["/other"] == "There is no such field."
-    assert found["/lines/0/quantity"] == "Expected `int` <= 10."
+    assert found["/lines/0/quantity"] == "Expected an integer <= 10."
     assert "timezone" in found["/at"]
 
 

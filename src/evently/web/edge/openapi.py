@@ -119,6 +119,12 @@ _PAGE: Final = re.compile(r"PageView_(\w+)_")
 TAGS: Final[dict[str, str]] = tomllib.loads(
     files(__package__).joinpath("tags.toml").read_text(encoding="utf-8")
 )
+# First what buyers need, then what organizers need, then what operators need
+_TAGS_FIRST: Final = (
+    "Accounts", "Passkeys", "Events", "Bookings", "Payments", "Tickets", "Waitlist", "Waiting room",
+    "Notifications", "Organizers", "Organizer: events",
+)  # fmt: skip
+_TAGS_LAST: Final = ("Rehearsals", "Gateways", "Administration", "Health")
 
 Json = dict[str, Any]
 
@@ -154,7 +160,9 @@ def describe(
         "servers": [{"url": public_url or "/"}],
         "tags": [
             {"name": tag, "description": TAGS.get(tag, "")}
-            for tag in dict.fromkeys(tag for route in operations for tag in route.tags or ())
+            for tag in sorted(
+                dict.fromkeys(tag for route in operations for tag in route.tags or ()), key=_place_of_tag
+            )
         ],
         "paths": paths,
         "components": {
@@ -172,6 +180,13 @@ def describe(
             for kind, (words, shape) in messages.items()
         }
     return found
+
+
+def _place_of_tag(tag: str) -> int:
+    """Return where a tag stands in the document; those with the same place keep their order."""
+    if tag in _TAGS_FIRST:
+        return _TAGS_FIRST.index(tag) - len(_TAGS_FIRST)
+    return _TAGS_LAST.index(tag) + 1 if tag in _TAGS_LAST else 0
 
 
 def _message(kind: str, words: str, schema: Json, shapes: _Shapes) -> Json:
@@ -411,7 +426,7 @@ def _example(code: str, row: ProblemType) -> Json:
     }
     if code == CommonRefusal.INVALID:
         found["errors"] = [
-            {"pointer": "/lines/0/quantity", "code": "not-as-expected", "detail": "Expected `int` >= 1."}
+            {"pointer": "/lines/0/quantity", "code": "not-as-expected", "detail": "Expected an integer >= 1."}
         ]
     return found
 

@@ -12,6 +12,7 @@ A status comes from this table alone; no domain knows any.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Annotated, Any, Final
@@ -37,6 +38,8 @@ from evently.web.edge.context import Context, Disconnected, Request, Response
 from evently.web.edge.refusals import EdgeRefusal
 
 PROBLEM_JSON: Final = "application/problem+json"
+# Codes of fields whose sentence does not say which field it is about
+_GENERAL: Final = frozenset({"missing", "not-as-expected", "unknown-field", "unknown-parameter"})
 _log = structlog.get_logger(__name__)
 
 
@@ -101,13 +104,21 @@ _TROUBLE: Final[dict[type[Trouble], EdgeRefusal]] = {
 }
 
 
+def _summary(errors: Sequence[FieldErrorView]) -> str:
+    """Return what is wrong with a request, so that it can be read without `errors`."""
+    first = errors[0]
+    if len(errors) > 1:
+        return f"Several fields are wrong; the first is {first.pointer or 'the body'}: {first.detail}"
+    return f"{first.pointer}: {first.detail}" if first.pointer and first.code in _GENERAL else first.detail
+
+
 def problem_of(context: Context, request_id: str, exc: Refused) -> Response[Any]:
     """Return the response for a refusal."""
     row = PROBLEMS[exc.refusal]
     members = {name: value for name, value in exc.data.items() if name in row.members}
     if isinstance(exc, Invalid):
         errors = [FieldErrorView(error.pointer, error.code, error.detail) for error in exc.errors]
-        return _respond(context, request_id, exc.refusal, errors[0].detail, {"errors": errors})
+        return _respond(context, request_id, exc.refusal, _summary(errors), {"errors": errors})
     return _respond(context, request_id, exc.refusal, sentence_of(exc), members)
 
 

@@ -11,6 +11,7 @@ exist in UTC. Of a repeated key the last one counts (RFC 8259, 4, leaves that op
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import NoneType, UnionType
@@ -33,6 +34,17 @@ ERRORS_MAX: Final = 100  # a hostile body can hold a hundred thousand wrong fiel
 _MEDIA_TYPES: Final = {b"application/json", b"application/merge-patch+json"}
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NAME_LENGTH_MAX: Final = 100
+_TYPE: Final = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
+_TYPE_NAMES: Final = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+    "object": "an object",
+    "array": "an array",
+    "datetime": "a time (RFC 3339)",
+}
 
 
 async def decode_body(shape: Any, exchange: Exchange, body: bytes) -> Any:
@@ -192,6 +204,11 @@ def _pointer_in(message: str) -> str:
 
 
 def sentence(message: str) -> str:
-    """Return a message of msgspec without the place, as a sentence."""
-    words = message.split(" - at `", maxsplit=1)[0]
+    """Return a message of msgspec without the place, as a sentence, with the types of JSON."""
+    words = _TYPE.sub(_name_type, message.split(" - at `", maxsplit=1)[0])
     return words if words.endswith((".", "…")) else f"{words}."
+
+
+def _name_type(found: re.Match[str]) -> str:
+    names = [_TYPE_NAMES.get(name) for name in found[1].split(" | ")]
+    return " or ".join(name for name in names if name) if all(names) else found[0]
