@@ -53,6 +53,7 @@ from evently.web.edge.connections import CONNECTIONS, ConnectionLimits, connecti
 from evently.web.edge.limits import Limits
 from evently.web.edge.middleware import Edge
 from evently.web.edge.pauses import LoopPauses
+from evently.web.edge.siblings import Siblings
 from evently.web.owners import Owners
 from evently.web.services import Services
 from evently.webhooks import Webhooks
@@ -128,6 +129,7 @@ def create() -> Application:
     CONNECTIONS.limits = ConnectionLimits(connections_max=connections_for(raise_descriptor_limit()))
     if config.metrics_directory is not None:
         keep_directory(Path(config.metrics_directory))
+        CONNECTIONS.siblings = Siblings(Path(config.metrics_directory) / "connections")
     return Application(config)
 
 

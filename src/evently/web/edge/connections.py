@@ -5,13 +5,19 @@ second for each 128 KiB), or when its reader has taken nothing of an answer for 
 them once a second, so a request costs no timer.
 
 There may be fewer than the descriptors of the process allow. A process that is full stops listening until it
-has room again: new clients wait in the queue of the kernel, or meet another worker. `Loop` can do that,
-because it keeps what uvicorn asks it to listen on.
+has room again: new clients wait in the queue of the kernel, or meet another worker.
+
+All workers listen on the same sockets, and whichever wakes up first would take all that waits: of sixteen
+connections of a proxy, which last for hours, all sixteen. So a process that has more connections than another
+one stops listening for a moment. And it listens on one of the copies of a socket until it has as many as a
+crowd, because each copy gives it a connection in the same turn of the loop. `Loop` can do that, because it
+keeps what uvicorn asks it to listen on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import enum
 import math
 import socket
 from collections.abc import Callable
@@ -21,6 +27,8 @@ import msgspec
 import structlog
 import uvloop
 from prometheus_client import Counter, Gauge
+
+from evently.web.edge.siblings import Siblings
 
 HEAD_SECONDS_MAX: Final = 10.0
 BODY_SECONDS_MAX: Final = 30.0
@@ -32,6 +40,11 @@ DESCRIPTORS_RESERVED: Final = 256
 # One takes about 10 KB, so that these take 200 MB; more do not fit behind one process in Python
 CONNECTIONS_MAX: Final = 20_000
 ROOM_AGAIN: Final = 0.95  # a full process listens again when this part of its connections is taken
+CROWD: Final = 64  # connections of a process that listens on all copies of its sockets
+PAUSE_SECONDS: Final = (
+    0.02  # for a process that is ahead; a crowd waits at most this long for a hanging sibling
+)
+AHEAD: Final = 2  # connections more than a sibling has, and an eighth of those
 LOG_SECONDS: Final = 10.0  # between two lines about the same thing
 
 _log: Final = structlog.get_logger(__name__)
@@ -43,6 +56,14 @@ _full: Final = Counter("evently_connections_full", "How often a process was full
 _full_now: Final = Gauge(
     "evently_full_workers", "Workers that are full and accept no connections.", multiprocess_mode="livesum"
 )
+
+
+class Pace(enum.IntEnum):
+    """How many connections a process accepts in one turn of its loop."""
+
+    NONE = 0
+    ONE = 1
+    MANY = 2
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,8 +105,10 @@ class Connections:
 
     def __init__(self) -> None:
         self.limits = ConnectionLimits()
+        self.siblings: Siblings | None = None
         self.open: set[Watched] = set()
-        self.listening = True
+        self.listening = True  # not full
+        self._paused: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._logged_at: dict[str, float] = {}
         self._ends: list[Callable[[], None]] = []
@@ -111,8 +134,9 @@ class Connections:
             _full_now.set(1)
             _open.set(len(self.open))
             self._warn(loop.time(), "full: no more connections are accepted", connections=len(self.open))
-            if isinstance(loop, Loop):
-                loop.stop_listening()
+        elif self._paused is None and self._is_ahead():
+            self._paused = loop.call_later(PAUSE_SECONDS, self._end_pause, loop)
+        self._set_pace(loop)
 
     def remove(self, connection: Watched, loop: asyncio.AbstractEventLoop) -> None:
         """Forget a connection that is closed."""
@@ -120,8 +144,30 @@ class Connections:
         if not self.listening and len(self.open) <= self.limits.connections_max * ROOM_AGAIN:
             self.listening = True
             _full_now.set(0)
-            if isinstance(loop, Loop):
-                loop.listen_again()
+        self._set_pace(loop)
+
+    def _is_ahead(self) -> bool:
+        """Return whether another process has clearly fewer connections."""
+        fewest = None if self.siblings is None else self.siblings.fewest()
+        return fewest is not None and len(self.open) > fewest + AHEAD + fewest // 8
+
+    def _end_pause(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._paused = None
+        self._set_pace(loop)
+
+    def _set_pace(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell the other processes how many connections there are; accept as many more as they allow."""
+        count = len(self.open)
+        if self.siblings is not None:
+            self.siblings.put(count)
+        if not isinstance(loop, Loop):
+            return
+        if not self.listening or self._paused is not None:
+            loop.accept(Pace.NONE)
+        elif count >= CROWD or (loop.pace is Pace.MANY and count >= CROWD // 2):
+            loop.accept(Pace.MANY)
+        else:
+            loop.accept(Pace.ONE)
 
     def _check(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close what is overdue, and look again in a second."""
@@ -154,23 +200,32 @@ def connections_for(descriptors: int) -> int:
 
 
 class ListeningSocket:
-    """A socket that is listened on, as uvicorn sees it. It can stop for a while."""
+    """A socket that is listened on, as uvicorn sees it. It can stop for a while; `pace`: when it listens."""
 
-    def __init__(self, factory: Callable[[], Any], listening: socket.socket, options: dict[str, Any]) -> None:
+    def __init__(
+        self, factory: Callable[[], Any], listening: socket.socket, options: dict[str, Any], pace: Pace
+    ) -> None:
         self.sockets = (listening,)
+        self.pace = pace
         self._factory = factory
         self._options = options
         self._server: asyncio.AbstractServer | None = None
+        self._starting = False
         self._closed = False
 
     async def start(self, loop: Loop) -> None:
         """Listen, on a copy of the socket: a server closes its own when it stops."""
-        if self._server is None and not self._closed:
+        if self._server is not None or self._starting or self._closed:
+            return
+        self._starting = True
+        try:
             self._server = await uvloop.Loop.create_server(
                 loop, self._factory, sock=self.sockets[0].dup(), **self._options
             )
-            if self.is_closed() or not CONNECTIONS.listening:  # meanwhile
-                self.stop()
+        finally:
+            self._starting = False
+        if self.is_closed() or loop.pace < self.pace:  # meanwhile
+            self.stop()
 
     def is_closed(self) -> bool:
         """Return whether it has stopped for good."""
@@ -196,28 +251,32 @@ class Loop(uvloop.Loop):
 
     def __init__(self) -> None:
         super().__init__()
+        self.pace = Pace.ONE
         self._listeners: list[ListeningSocket] = []
         self._starting: set[asyncio.Task[None]] = set()
 
     async def create_server(  # type: ignore[override]  # of its many forms, uvicorn uses this one
         self, factory: Any, *args: Any, sock: Any = None, **options: Any
     ) -> Any:
-        """Listen on a socket, in a way that can be interrupted."""
+        """Listen on a socket, in a way that can be interrupted; on a copy of another one only in a crowd."""
         if sock is None:
             return await super().create_server(factory, *args, **options)
-        listener = ListeningSocket(factory, sock, options)
-        await listener.start(self)
+        is_copy = any(each.sockets[0].getsockname() == sock.getsockname() for each in self._listeners)
+        listener = ListeningSocket(factory, sock, options, Pace.MANY if is_copy else Pace.ONE)
         self._listeners.append(listener)
+        if self.pace >= listener.pace:
+            await listener.start(self)
         return listener
 
-    def stop_listening(self) -> None:
-        """Accept no more connections."""
+    def accept(self, pace: Pace) -> None:
+        """Accept so many connections in one turn from now on."""
+        if pace is self.pace:
+            return
+        self.pace = pace
         for listener in self._listeners:
-            listener.stop()
-
-    def listen_again(self) -> None:
-        """Accept connections again."""
-        for listener in self._listeners:
-            task = self.create_task(listener.start(self))
-            self._starting.add(task)
-            task.add_done_callback(self._starting.discard)
+            if listener.pace > pace:
+                listener.stop()
+            else:
+                task = self.create_task(listener.start(self))
+                self._starting.add(task)
+                task.add_done_callback(self._starting.discard)
