@@ -150,7 +150,7 @@ async def code_page(request: Request, address: Next = "", sent: Word = "") -> Pa
         return _no_cookies(request, address)
     if code is None:
         return see_other(f"/login{_query(address)}")
-    return await _code_page(request, Form([("next", address)]), code, [])
+    return await _code_page(request, "login_code.html", Form([("next", address)]), code, [])
 
 
 @act("/login/code", **policy(PUBLIC, rate="login"))
@@ -164,7 +164,7 @@ async def log_in_with_code(request: Request) -> Page:
     if code is None:
         return await _login(request, form, [FormError("email", _sentence(AccountsRefusal.CODE_EXPIRED))])
     if (error := _code_error(typed)) is not None:
-        return await _code_page(request, form, code, [error])
+        return await _code_page(request, "login_code.html", form, code, [error])
     given = ByCode(read_receipt(request) or "", typed)
     try:
         grant = await request.context.accounts.login_with_code(
@@ -173,7 +173,9 @@ async def log_in_with_code(request: Request) -> Page:
     except Refused as exc:
         asked = _asks_name(exc) and "name" not in dict(form.pairs)
         errors = [] if asked else code_errors(exc)
-        return await _code_page(request, form, code, errors, needs_name=isinstance(exc, Invalid))
+        return await _code_page(
+            request, "login_code.html", form, code, errors, needs_name=isinstance(exc, Invalid)
+        )
     return _admit(request, grant, form)
 
 
@@ -182,7 +184,7 @@ async def link_page(request: Request, link: Link = "", address: Next = "") -> Pa
     """Return the page that asks before the link of an e-mail logs in. It changes nothing."""
     require_mail(request)
     form = Form([("next", address), ("link", link)])
-    return await _link_page(request, form, await _linked(request, link, "sign_in"), [])
+    return await _code_page(request, "login_link.html", form, await _linked(request, link, "sign_in"), [])
 
 
 @act("/login/link", **policy(PUBLIC, rate="login"))
@@ -199,11 +201,11 @@ async def log_in_with_link(request: Request) -> Page:
     except Invalid as exc:
         code = await accounts.codes.find_by_link(link)
         errors = [] if _asks_name(exc) and "name" not in dict(form.pairs) else errors_of(exc, _FIELDS)
-        return await _link_page(request, form, code, errors, needs_name=True)
+        return await _code_page(request, "login_link.html", form, code, errors, needs_name=True)
     except Refused as exc:
         if exc.refusal is not AccountsRefusal.CODE_EXPIRED:
             raise
-        return await _link_page(request, form, None, [])
+        return await _code_page(request, "login_link.html", form, None, [])
     return _admit(request, grant, form)
 
 
@@ -229,11 +231,11 @@ async def reset_page(request: Request, link: Link = "", address: Next = "", sent
     require_mail(request)
     form = Form([("next", address), ("link", link)])
     if link:
-        return await _reset(request, form, await _linked(request, link, "new_password"), [])
+        return await _code_page(request, "reset.html", form, await _linked(request, link, "new_password"), [])
     code = await _requested(request, "new_password")
     if code is None and sent and not keeps_cookies(request):
         return _no_cookies(request, address)
-    return await _reset(request, form, code, [])
+    return await _code_page(request, "reset.html", form, code, [])
 
 
 @act("/reset", **policy(PUBLIC, rate="login"))
@@ -252,7 +254,7 @@ async def reset(request: Request) -> Page:
     if not form.raw("password"):
         errors.append(FormError("password", "Choose a new password."))
     if code is None or errors:
-        return await _reset(request, form, code, errors)
+        return await _code_page(request, "reset.html", form, code, errors)
     try:
         grant = await accounts.reset_password(
             given,
@@ -264,9 +266,8 @@ async def reset(request: Request) -> Page:
         )
     except Refused as exc:
         found = code_errors(exc)
-        return await _reset(
-            request, form, code, found, needs_name=any(each.field == "name" for each in found)
-        )
+        needs_name = any(each.field == "name" for each in found)
+        return await _code_page(request, "reset.html", form, code, found, needs_name=needs_name)
     return _admit(request, grant, form)
 
 
@@ -404,35 +405,15 @@ async def _forgot(request: Request, form: Form, errors: list[FormError]) -> Resp
 
 
 async def _code_page(
-    request: Request, form: Form, code: EmailCode, errors: list[FormError], *, needs_name: bool = False
-) -> Response[str]:
-    return await _form_page(
-        request, "login_code.html", form, errors, code=code, needs_name=needs_name, welcome=needs_name
-    )
-
-
-async def _link_page(
     request: Request,
+    template: str,
     form: Form,
     code: EmailCode | None,
     errors: list[FormError],
     *,
     needs_name: bool = False,
 ) -> Response[str]:
-    return await _form_page(
-        request, "login_link.html", form, errors, code=code, needs_name=needs_name, welcome=needs_name
-    )
-
-
-async def _reset(
-    request: Request,
-    form: Form,
-    code: EmailCode | None,
-    errors: list[FormError],
-    *,
-    needs_name: bool = False,
-) -> Response[str]:
-    return await _form_page(request, "reset.html", form, errors, code=code, needs_name=needs_name)
+    return await _form_page(request, template, form, errors, code=code, needs_name=needs_name)
 
 
 async def _form_page(
