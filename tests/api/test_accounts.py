@@ -16,7 +16,7 @@ from evently.kit.money import Money
 from evently.organizing import NewTicketType, SaleTerms
 from evently.sales.terms import Conditions, RefundWindow
 from tests.api.test_bookings_money import hold, move, pay
-from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.box_office import BoxOffice, open_box_office, problem_of
 from tests.support.catalogue import sale_terms
 
 PASSWORD: Final = "nine lively herons wade"
@@ -28,13 +28,6 @@ ADA: Final = {"email": "ada@example.org", "name": "Ada Lovelace", "password": PA
 async def office(database_url: str) -> AsyncIterator[BoxOffice]:
     async with open_box_office(database_url) as opened:
         yield opened
-
-
-def problem_of(response: httpx2.Response, status: int) -> str:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    code: str = response.json()["code"]
-    return code
 
 
 def bearer(tokens: dict[str, Any]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from evently.accounts import Person
 from evently.accounts.people import add_person
 from evently.kit.clock import utc_now
 from evently.kit.ids import find_id, new_id, show_id
-from tests.support.box_office import BoxOffice, open_box_office
+from tests.support.box_office import BoxOffice, open_box_office, problem_of
 
 TERMS: Final = {"name": "Moor Sounds", "contact_email": "hello@moor.example"}
 
@@ -22,13 +22,6 @@ TERMS: Final = {"name": "Moor Sounds", "contact_email": "hello@moor.example"}
 async def office(database_url: str) -> AsyncIterator[BoxOffice]:
     async with open_box_office(database_url) as opened:
         yield opened
-
-
-def problem_of(response: httpx2.Response, status: int) -> str:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    code: str = response.json()["code"]
-    return code
 
 
 class SignedIn:

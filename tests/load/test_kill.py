@@ -29,6 +29,7 @@ from evently.audit import inspect
 from evently.db import Database, DatabaseOptions
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, parse_id, show_id
+from evently.organizing import SaleTerms
 from evently.rehearsal.driver import HttpClient, Target, request_for
 from tests.support.catalogue import event_terms, make_organizer, make_venue, sale_terms
 
@@ -161,7 +162,7 @@ class Crowd:
         self._client = HttpClient(server.target, CLIENTS)
         self._tokens = Tokens(TokenOptions(SECRET.encode()), utc_now, set())
         self._server = server
-        self._path = f"{event_path}/bookings"
+        self.event_path = event_path
         self._body = body
         self.asked: set[str] = set()
         self.booked: dict[str, str] = {}  # booking -> buyer
@@ -175,7 +176,12 @@ class Crowd:
             self.asked.add(buyer)
             token = self._tokens.issue_access(buyer_id, "buyer", new_id())
             request = request_for(
-                "POST", self._path, self._server.target, token=token, key=f"wish of {buyer}", body=self._body
+                "POST",
+                f"{self.event_path}/bookings",
+                self._server.target,
+                token=token,
+                key=f"wish of {buyer}",
+                body=self._body,
             )
             while (answer := await self._client.exchange(request)).status not in {201, 409}:
                 assert answer.status in {0, 503}, answer
@@ -187,20 +193,48 @@ class Crowd:
                 self.booked[booking["id"]] = buyer
 
 
-async def open_event(database: Database) -> tuple[str, bytes]:
+async def open_event(database: Database, sold: SaleTerms) -> tuple[str, bytes]:
+    """Put an event on sale; return its path, and the body that books one ticket."""
     now = utc_now()
     venue = await make_venue(database, await make_organizer(database))
     terms = event_terms(
         venue.venue_id, starts_at=now + timedelta(days=9), ends_at=now + timedelta(days=9, hours=2)
     )
     async with database.transaction() as tx:
-        event, _ = await organizing.create_event(
-            tx, venue.organizer_id, terms, sale_terms(capacity=CAPACITY), now
-        )
+        event, _ = await organizing.create_event(tx, venue.organizer_id, terms, sold, now)
         await organizing.publish_event(tx, event.event_id, now)
     (type_id,) = (await sales.reads.find_sale(database, event.event_id)).ticket_types
     body = msgspec.json.encode({"lines": [{"ticket_type_id": show_id("tty", type_id), "quantity": 1}]})
     return f"/v1/events/{show_id('evt', event.event_id)}", body
+
+
+async def gather(server: Server) -> Crowd:
+    """Put an event on sale, and return the clients who want its tickets."""
+    database = await Database.open(server.database_options())
+    path, body = await open_event(database, sale_terms(capacity=CAPACITY))
+    await database.close()
+    return Crowd(server, path, body)
+
+
+async def begin(crowd: Crowd) -> list[asyncio.Task[None]]:
+    """Let the clients book until a third is sold; return what they go on with."""
+    clients = [asyncio.create_task(crowd.buy(10)) for _ in range(CLIENTS)]
+    async with asyncio.timeout(RUN_SECONDS_MAX):
+        while len(crowd.booked) < CAPACITY // 3:
+            await asyncio.sleep(0.005)
+    return clients
+
+
+async def end(clients: list[asyncio.Task[None]]) -> None:
+    for client in clients:
+        client.cancel()
+    await asyncio.gather(*clients, return_exceptions=True)
+
+
+async def list_buyers(database: Database) -> dict[str, str]:
+    """Return the buyer of each booking that is there."""
+    rows = await database.fetch("SELECT booking_id, buyer_id FROM bookings")
+    return {show_id("bkg", row["booking_id"]): show_id("per", row["buyer_id"]) for row in rows}
 
 
 async def judge(server: Server, crowd: Crowd) -> None:
@@ -225,10 +259,7 @@ async def run_and_kill(server: Server, killed: list[int | None]) -> Crowd:
 
     Returns when everybody was answered.
     """
-    database = await Database.open(server.database_options())
-    path, body = await open_event(database)
-    await database.close()
-    crowd = Crowd(server, path, body)
+    crowd = await gather(server)
     async with asyncio.timeout(RUN_SECONDS_MAX), asyncio.TaskGroup() as group:
         for _ in range(CLIENTS):
             group.create_task(crowd.buy(10))
@@ -265,29 +296,20 @@ async def test_postgres_is_killed_while_it_sells(directory: Path) -> None:
 async def test_everything_is_killed_while_it_sells(directory: Path) -> None:
     """After the parent and its children are killed, the next `serve` has every acknowledged booking."""
     with serving(directory, workers=1) as server:
-        database = await Database.open(server.database_options())
-        path, body = await open_event(database)
-        await database.close()
-        crowd = Crowd(server, path, body)
-        clients = [asyncio.create_task(crowd.buy(10)) for _ in range(CLIENTS)]
-        async with asyncio.timeout(RUN_SECONDS_MAX):
-            while len(crowd.booked) < CAPACITY // 3:
-                await asyncio.sleep(0.005)
+        crowd = await gather(server)
+        clients = await begin(crowd)
         workers = server.workers()
         server.process.kill()
-        for client in clients:
-            client.cancel()
-        await asyncio.gather(*clients, return_exceptions=True)
+        await end(clients)
         async with asyncio.timeout(STOP_SECONDS_MAX):
             while any(lives(pid) for pid in workers):
                 await asyncio.sleep(0.02)
     with serving(directory, workers=1) as server:
         database = await Database.open(server.database_options())
-        rows = await database.fetch("SELECT booking_id, buyer_id FROM bookings")
-        there = {show_id("bkg", row["booking_id"]): show_id("per", row["buyer_id"]) for row in rows}
+        there = await list_buyers(database)
         assert crowd.booked.items() <= there.items(), "an acknowledged booking is lost"
         assert set(there.values()) <= crowd.asked
-        event_id = parse_id("evt", path.rpartition("/")[2])
+        event_id = parse_id("evt", crowd.event_path.rpartition("/")[2])
         assert {
             finding.code: finding.count for finding in await inspect(database, event_id) if finding.count
         } == {}
@@ -297,25 +319,16 @@ async def test_everything_is_killed_while_it_sells(directory: Path) -> None:
 async def test_a_stop_answers_what_is_under_way(directory: Path) -> None:
     """Told to stop in the middle of a rush, the server answers every booking that it makes."""
     with serving(directory, workers=1) as server:
-        database = await Database.open(server.database_options())
-        path, body = await open_event(database)
-        await database.close()
-        crowd = Crowd(server, path, body)
-        clients = [asyncio.create_task(crowd.buy(10)) for _ in range(CLIENTS)]
-        async with asyncio.timeout(RUN_SECONDS_MAX):
-            while len(crowd.booked) < CAPACITY // 3:
-                await asyncio.sleep(0.005)
+        crowd = await gather(server)
+        clients = await begin(crowd)
         server.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS_MAX
         while server.process.poll() is None and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         assert server.process.returncode == 0
-        for client in clients:
-            client.cancel()
-        await asyncio.gather(*clients, return_exceptions=True)
+        await end(clients)
     with serving(directory, workers=1) as server:
         database = await Database.open(server.database_options())
-        rows = await database.fetch("SELECT booking_id, buyer_id FROM bookings")
+        there = await list_buyers(database)
         await database.close()
-        there = {show_id("bkg", row["booking_id"]): show_id("per", row["buyer_id"]) for row in rows}
         assert crowd.booked == there, "every booking was answered, and every answer is a booking"

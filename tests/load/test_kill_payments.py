@@ -9,14 +9,12 @@ import asyncio
 import itertools
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from evently import organizing, sales
 from evently.accounts import TokenOptions
 from evently.accounts.tokens import Tokens
 from evently.audit import inspect
@@ -24,8 +22,16 @@ from evently.db import Database
 from evently.kit.clock import utc_now
 from evently.kit.ids import new_id, show_id
 from evently.rehearsal.driver import HttpClient, request_for
-from tests.load.test_kill import CLIENTS, RUN_SECONDS_MAX, SECRET, Server, data_directory, kill, serving
-from tests.support.catalogue import event_terms, make_organizer, make_venue
+from tests.load.test_kill import (
+    CLIENTS,
+    RUN_SECONDS_MAX,
+    SECRET,
+    Server,
+    data_directory,
+    kill,
+    open_event,
+    serving,
+)
 from tests.support.paying import ONLINE, sold_under
 
 PAYMENTS = 240
@@ -69,23 +75,6 @@ class Buyers:
         return said
 
 
-async def open_event(database: Database) -> tuple[str, bytes]:
-    """Put an event on sale that is paid online."""
-    now = utc_now()
-    venue = await make_venue(database, await make_organizer(database))
-    terms = event_terms(
-        venue.venue_id, starts_at=now + timedelta(days=9), ends_at=now + timedelta(days=9, hours=2)
-    )
-    async with database.transaction() as tx:
-        event, _ = await organizing.create_event(
-            tx, venue.organizer_id, terms, sold_under(ONLINE, PAYMENTS), now
-        )
-        await organizing.publish_event(tx, event.event_id, now)
-    (type_id,) = (await sales.reads.find_sale(database, event.event_id)).ticket_types
-    body = msgspec.json.encode({"lines": [{"ticket_type_id": show_id("tty", type_id), "quantity": 1}]})
-    return f"/v1/events/{show_id('evt', event.event_id)}", body
-
-
 async def judge(database: Database, heard: dict[str, str]) -> None:
     """Compare answers, charges and bookings once every payment is final."""
     until = time.monotonic() + SETTLED_SECONDS_MAX
@@ -127,7 +116,7 @@ async def judge(database: Database, heard: dict[str, str]) -> None:
 async def pay_and_kill(server: Server, killed: Sequence[int | None]) -> None:
     """Kill processes while all buyers pay, then judge. None in `killed` is the first worker."""
     database = await Database.open(server.database_options())
-    buyers = Buyers(server, *await open_event(database))
+    buyers = Buyers(server, *await open_event(database, sold_under(ONLINE, PAYMENTS)))
     async with asyncio.timeout(RUN_SECONDS_MAX), asyncio.TaskGroup() as group:
         for _ in range(CLIENTS):
             group.create_task(buyers.buy(PAYMENTS // CLIENTS))
