@@ -217,7 +217,7 @@ async def gather(server: Server) -> Crowd:
 
 
 async def begin(crowd: Crowd) -> list[asyncio.Task[None]]:
-    """Let the clients book until a third is sold; return what they go on with."""
+    """Book with all clients until a third is sold; return what they go on with."""
     clients = [asyncio.create_task(crowd.buy(10)) for _ in range(CLIENTS)]
     async with asyncio.timeout(RUN_SECONDS_MAX):
         while len(crowd.booked) < CAPACITY // 3:
