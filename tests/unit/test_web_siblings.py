@@ -60,7 +60,7 @@ class Peer(asyncio.Protocol):
 
 @contextmanager
 def clients(port: int, count: int) -> Iterator[None]:
-    """Connect: the kernel lets them wait until somebody accepts them."""
+    """Connect: the kernel lets them wait until a worker accepts them."""
     with ExitStack() as stack:
         for _ in range(count):
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
