@@ -29,7 +29,7 @@ FIGURES = {
 
 @pytest.mark.timeout(SECONDS_MAX + 10)
 def test_a_quick_benchmark_is_clean() -> None:
-    """All parts in one run: each run makes a database with halls of its own, which takes longer than a part."""
+    """All parts in one run: a run makes halls and starts servers, which takes longer than its parts."""
     assert set(FIGURES) == set(PARTS)
     done = subprocess.run(
         [sys.executable, "-m", "bench", "--quick", "--ours"],
