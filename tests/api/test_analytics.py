@@ -633,7 +633,7 @@ async def test_a_reader_that_takes_nothing_holds_no_transaction_and_no_slot(data
             "headers": [(b"authorization", manager["Authorization"].encode())],
         }
         reading = asyncio.create_task(asgi(scope, receive, send))
-        await asyncio.wait_for(begun.wait(), 20)
+        await asyncio.wait_for(begun.wait(), 60)
         open_transactions = await office.context.database.fetch_value(
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE datname = current_database() AND state LIKE 'idle in transaction%'"

@@ -63,6 +63,6 @@ def test_every_answer_is_one_that_is_described(
     )
     @hypothesis.given(case=operation.as_strategy())
     def send(case: Any) -> None:
-        case.call_and_validate(base_url=server.url, headers=admin_headers, checks=CHECKS, timeout=20)
+        case.call_and_validate(base_url=server.url, headers=admin_headers, checks=CHECKS, timeout=60)
 
     send()

@@ -53,7 +53,7 @@ def data_directory() -> Iterator[Path]:
 def raw(server: Serving, request: bytes) -> bytes:
     """Send bytes; return everything that the server sends until it closes the connection."""
     parts = urlsplit(server.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
         connection.sendall(request)
         found = b""
         while part := connection.recv(65536):
@@ -244,7 +244,7 @@ def test_requests_under_way_are_answered_when_it_is_told_to_stop(shared_database
     with serving(database_url=shared_database_url, **QUIET) as server:
         parts = urlsplit(server.url)
         body = b'{"email":"nobody@example.org","password":"wrong password"}'
-        with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
             head = JSON_HEAD + b"Content-Length: %d\r\n\r\n" % len(body)
             connection.sendall(head + body[:10])
             until(lambda: HTTP.get(f"{server.url}/livez").status_code == 200, "the head has arrived")

@@ -59,7 +59,7 @@ def ask(
 ) -> tuple[int, str]:
     """Send a request from an address of loopback; return the status and the body."""
     host = "::1" if ":" in client else PROXY
-    connection = http.client.HTTPConnection(host, port, timeout=20, source_address=(client, 0))
+    connection = http.client.HTTPConnection(host, port, timeout=60, source_address=(client, 0))
     try:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()

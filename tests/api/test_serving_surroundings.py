@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ import httpx2
 import pytest
 
 from tests.support.box_office import open_box_office
+from tests.support.proxies import free_port
 from tests.support.serving import environment, evently, serving, until
 
 pytestmark = [
@@ -79,7 +79,7 @@ def test_a_start_right_after_a_kill_waits_for_the_port(shared_database_url: str)
 @pytest.mark.parametrize("closed", ["<&- >&- 2>/dev/null", "<&- >&-", ">&-", "> /dev/full"])
 def test_a_closed_output_is_no_reason_to_stop(shared_database_url: str, closed: str, tmp_path: Path) -> None:
     metrics = tmp_path / "pid"
-    port = _free_port()
+    port = free_port()
     command = f"{sys.executable} -m evently serve --port {port} --workers 1 & echo $! > {metrics}; wait $!"
     with subprocess.Popen(
         ["/bin/sh", "-c", f"({command}) {closed}"],
@@ -112,13 +112,6 @@ def test_a_reader_who_leaves_the_audit_is_no_finding(shared_database_url: str, f
         audit.stdout.close()
         said = audit.stderr.read()
         assert (audit.wait(60), said) == (141, b"")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _answers(port: int) -> bool:

@@ -122,7 +122,7 @@ async def test_the_page_says_what_the_polls_say(office: BoxOffice, server: Servi
 
 
 async def until_asked(page: Page, part: str, text: str) -> None:
-    """Let the clock of the page leap, until the answer of a poll is on the page."""
+    """Make the clock of the page leap, until the answer of a poll is on the page."""
     async with asyncio.timeout(60):
         while await page.locator(part).text_content() != text:
             await page.clock.fast_forward(POLL_MS)
@@ -130,7 +130,7 @@ async def until_asked(page: Page, part: str, text: str) -> None:
 
 
 async def others_enter(office: BoxOffice, event: Event, count: int) -> None:
-    """Let so many people enter at once."""
+    """Enter so many people at once."""
     enter = office.context.waiting_rooms.enter
     await asyncio.gather(*(enter(event.event_id, new_id()) for _ in range(count)))
 

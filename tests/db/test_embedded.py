@@ -514,7 +514,7 @@ def test_a_stale_pid_file_is_no_obstacle(data: Path, content: str) -> None:
         stale.write_text(content.format(pid=pid, data=data))
         shutil.copystat(data / "postgres/PG_VERSION", stale)
         shutil.chown(stale, (data / "postgres").stat().st_uid)
-        with EmbeddedPostgres(options(data, recovery_seconds_max=20.0)) as postgres:
+        with EmbeddedPostgres(options(data, recovery_seconds_max=60.0)) as postgres:
             assert ask(postgres.url, "SELECT 1") == 1
         assert not gone(pid)
 
@@ -528,7 +528,7 @@ def test_a_stale_socket_lock_is_no_obstacle(data: Path) -> None:
         )
         for path in (data / "postgres.socket", data / "postgres.socket/.s.PGSQL.5432.lock"):
             shutil.chown(path, owner)
-        with EmbeddedPostgres(options(data, recovery_seconds_max=20.0)) as postgres:
+        with EmbeddedPostgres(options(data, recovery_seconds_max=60.0)) as postgres:
             assert ask(postgres.url, "SELECT 1") == 1
 
 

@@ -306,7 +306,7 @@ async def test_what_a_stopping_process_has_not_begun_is_given_back(
     await deliver(db, desk.clock)
     service.hang = True
     running = asyncio.create_task(pushes.run_once())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while service.connections < 8:
             await asyncio.sleep(0.05)
     running.cancel()

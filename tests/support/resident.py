@@ -97,7 +97,7 @@ def ask(port: int, kind: str, answers: int) -> None:
     request = b"%s %s HTTP/1.1\r\n%s%s\r\n" % (method, path, BROWSER % codings, close)
     connection: socket.socket | None = None
     for _ in range(answers):
-        connection = connection or socket.create_connection(("127.0.0.1", port), timeout=20)
+        connection = connection or socket.create_connection(("127.0.0.1", port), timeout=60)
         connection.sendall(request)
         read(connection, method)
         if single:

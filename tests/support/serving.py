@@ -190,7 +190,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def until(condition: Callable[[], bool], what: str, seconds_max: float = 30.0) -> None:
+def until(condition: Callable[[], bool], what: str, seconds_max: float = 90.0) -> None:
     """Wait until the condition holds."""
     deadline = time.monotonic() + seconds_max
     while not condition():

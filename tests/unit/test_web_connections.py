@@ -22,9 +22,10 @@ from tests.support.edge import listening
 
 LONG = b"x" * 32_000_000  # more than the kernel's buffers take
 SHORT = ConnectionLimits(
-    head_seconds=0.3, body_seconds=0.5, unread_seconds=0.5, look_seconds=0.05, connections_max=8
+    head_seconds=1.0, body_seconds=1.0, unread_seconds=1.0, look_seconds=0.05, connections_max=8
 )
 GET = b"GET /read HTTP/1.1\r\nHost: a\r\n\r\n"
+PATIENCE_SECONDS = 60  # on a busy machine
 CONNECTED: list[socket.socket] = []  # of one test
 HEAD = b"POST /note HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 
@@ -59,7 +60,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def connect(port: int, sent: bytes = b"") -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
     CONNECTED.append(connection)
     connection.sendall(sent)
     return connection
@@ -87,7 +88,7 @@ def everything(connection: socket.socket) -> bytes:
 def test_a_connection_that_says_nothing_more_is_closed(port: int, sent: bytes) -> None:
     began = time.monotonic()
     answer = everything(connect(port, sent))
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < PATIENCE_SECONDS
     if not sent:
         assert answer == b""
         return
@@ -100,18 +101,18 @@ def test_a_connection_that_drips_is_closed(port: int) -> None:
     connection = connect(port, HEAD + b"Content-Length: 100000\r\n\r\n")
     began = time.monotonic()
     with suppress(OSError):  # reset, or a broken pipe
-        while time.monotonic() - began < 8:
+        while time.monotonic() - began < PATIENCE_SECONDS:
             connection.sendall(b" ")
             time.sleep(0.05)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < PATIENCE_SECONDS
 
 
 def test_who_answers_in_time_stays(port: int) -> None:
     connection = connect(port)
-    for _ in range(4):
+    for _ in range(3):
         connection.sendall(GET)
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
-        time.sleep(0.4)  # longer than headers may take; a connection that is kept alive may rest
+        time.sleep(1.2)  # longer than headers may take; a connection that is kept alive may rest
 
 
 def test_a_reader_that_takes_nothing_is_disconnected(port: int) -> None:
@@ -120,7 +121,7 @@ def test_a_reader_that_takes_nothing_is_disconnected(port: int) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
     connection.connect(("127.0.0.1", port))
     connection.sendall(b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while CONNECTIONS.open and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not CONNECTIONS.open
@@ -137,7 +138,7 @@ def test_a_full_process_listens_again_when_there_is_room(port: int) -> None:
     assert len(CONNECTIONS.open) == SHORT.connections_max
     kept[0].close()
     kept[1].close()
-    waiting.settimeout(10)
+    waiting.settimeout(PATIENCE_SECONDS)
     assert waiting.recv(65536).startswith(b"HTTP/1.1 200 ")
     for each in kept:
         each.close()

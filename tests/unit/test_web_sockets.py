@@ -23,6 +23,7 @@ from evently.web.edge.routing import get, post
 from evently.web.edge.websockets import FRAGMENTS_MAX, MESSAGE_BYTES_MAX
 from tests.support.edge import listening
 
+PATIENCE_SECONDS = 60  # on a busy machine
 SHORT = ConnectionLimits(
     head_seconds=0.3, body_seconds=0.5, unread_seconds=0.5, look_seconds=0.05, connections_max=50
 )
@@ -79,7 +80,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
@@ -94,7 +95,7 @@ def raw(port: int, *, path: str = "/echo", small: bool = False) -> socket.socket
     found = socket.socket()
     if small:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-    found.settimeout(8)
+    found.settimeout(PATIENCE_SECONDS)
     found.connect(("127.0.0.1", port))
     found.sendall(b"GET %b HTTP/1.1\r\n%b\r\n" % (path.encode(), HANDSHAKE))
     head = b""
@@ -124,7 +125,7 @@ def closing_code(connection: socket.socket) -> int:
 
 def exchanged(port: int, sent: bytes) -> list[tuple[int, bytes]]:
     """Send bytes and read until the server closes; return the statuses and bodies of the responses."""
-    with socket.create_connection(("127.0.0.1", port), timeout=8) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(sent)
         found = b""
         while part := connection.recv(65536):
@@ -145,12 +146,12 @@ def exchanged(port: int, sent: bytes) -> list[tuple[int, bytes]]:
 def test_a_websocket_is_one_connection_until_it_ends(port: int) -> None:
     with speaking(port) as one, speaking(port):
         one.send("hello")
-        assert one.recv(timeout=8) == "hello"
-        assert one.ping().wait(8), "a ping is answered"
+        assert one.recv(timeout=PATIENCE_SECONDS) == "hello"
+        assert one.ping().wait(PATIENCE_SECONDS), "a ping is answered"
         assert len(CONNECTIONS.open) == 2
         time.sleep(1)  # longer than the head of a request may take
         one.send("still there")
-        assert one.recv(timeout=8) == "still there"
+        assert one.recv(timeout=PATIENCE_SECONDS) == "still there"
     until(lambda: not CONNECTIONS.open, "they are forgotten")
 
 
@@ -158,10 +159,10 @@ def test_messages_of_clients_are_bounded(port: int) -> None:
     longest = "x" * MESSAGE_BYTES_MAX
     with speaking(port) as connection:
         connection.send(longest)
-        assert connection.recv(timeout=8) == longest
+        assert connection.recv(timeout=PATIENCE_SECONDS) == longest
         connection.send(longest + "x")
         with pytest.raises(ConnectionClosed) as closed:
-            connection.recv(timeout=8)
+            connection.recv(timeout=PATIENCE_SECONDS)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1009
 
@@ -229,7 +230,7 @@ def test_an_upgrade_that_cannot_be_is_ignored(port: int) -> None:
     ):
         assert exchanged(port, sent + next_one) == [answer, (200, b"read")], sent
         for middle in (10, len(sent) - 1):
-            with socket.create_connection(("127.0.0.1", port), timeout=8) as connection:
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as connection:
                 connection.sendall(sent[:middle])
                 time.sleep(0.02)
                 connection.sendall(sent[middle:])
