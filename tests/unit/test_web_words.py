@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from evently.sales.terms import Conditions, RefundWindow
-from evently.web.pages.words import breakable, refund_terms
+from evently.web.pages.words import breakable, refund_terms, with_seat
 
 STARTS = datetime(2027, 5, 20, 18, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -45,3 +47,15 @@ def test_at_the_door_there_is_nothing_to_pay_back() -> None:
 def test_an_address_breaks_before_its_dots_and_is_escaped() -> None:
     assert breakable("amara.silva@evently.example") == "amara<wbr>.silva<wbr>@evently<wbr>.example"
     assert breakable('"<b>.a"@b.example') == "&#34;&lt;b&gt;<wbr>.a&#34;<wbr>@b<wbr>.example"
+
+
+@pytest.mark.parametrize(
+    ("type_name", "seat", "expected"),
+    [
+        ("Circle", "Circle, row A, seat 9", "Circle, row A, seat 9"),
+        ("Child", "Stalls, row B, seat 7", "Child, Stalls, row B, seat 7"),
+        ("Standing", None, "Standing"),
+    ],
+)
+def test_a_ticket_type_is_not_said_twice(type_name: str, seat: str | None, expected: str) -> None:
+    assert with_seat(type_name, seat) == expected

@@ -49,10 +49,8 @@ class TicketOnPage(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The ticket type and the seat, of which the label may begin with the same word."""
-        if self.seat is None:
-            return self.name
-        return self.seat if self.seat.startswith(self.name) else f"{self.name}, {self.seat}"
+        """The ticket type and the seat."""
+        return words.with_seat(self.name, self.seat)
 
 
 class BookingOnPage(NamedTuple):

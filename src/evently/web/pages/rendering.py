@@ -113,6 +113,7 @@ templates.filters |= {
     "moment": words.moment,
     "count": words.count,
     "listed": words.listed,
+    "with_seat": words.with_seat,
     "link_to": people.link_to,
 }
 templates.globals |= {

@@ -113,6 +113,13 @@ def listed(words: Sequence[str], joint: str = "and") -> str:
     return f" {joint} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def with_seat(type_name: str, seat: str | None) -> str:
+    """Return the ticket type and the seat, of which the label may begin with the same word."""
+    if seat is None:
+        return type_name
+    return seat if seat.startswith(type_name) else f"{type_name}, {seat}"
+
+
 def paragraphs(text: str) -> list[str]:
     """Return a text in paragraphs: empty lines stand between them, however a browser ends lines."""
     return [part.strip() for part in _EMPTY_LINES.split(text) if part.strip()]

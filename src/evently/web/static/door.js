@@ -174,7 +174,8 @@ async function show(attempt, answer) {
   put(box, "sign", answer.sign);
   put(box, "word", answer.word);
   put(box, "name", answer.name ?? "");
-  put(box, "type", [answer.type, answer.seat].filter(Boolean).join(", "));
+  const named = answer.type && answer.seat?.startsWith(answer.type); // such as Circle, of Circle, row A, seat 9
+  put(box, "type", [named ? null : answer.type, answer.seat].filter(Boolean).join(", "));
   put(box, "why", answer.why);
   showAnswers(box, answer.answers ?? []);
   box.querySelector("[data-decide]").hidden = answer.result !== "unlisted";
