@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from evently.kit.ids import show_id
+from evently.kit.memory import Memory
 from evently.sales.terms import Conditions
 from evently.web.pages import rendering
 from tests.api.test_attendees import set_names
@@ -21,7 +22,11 @@ from tests.support.visitor import Visitor
 
 
 @pytest.fixture
-async def office(database_url: str) -> AsyncIterator[BoxOffice]:
+async def office(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BoxOffice]:
+    """Yield a box office that forgets nothing by the clock, however slow this machine is."""
+    defaults = Memory.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "monotonic", lambda: 0.0)
     async with open_box_office(database_url, pool_connections_max=1) as opened:
         yield opened
 
@@ -59,7 +64,6 @@ async def test_the_page_of_a_booking_reads_the_booking_alone(
 
 
 async def test_the_page_of_a_choice_reads_nothing_for_its_reader_alone(office: BoxOffice) -> None:
-    office.context.recent._monotonic = lambda: 0.0  # no quarter of a second passes
     event = await office.open_event(terms=sold_under(Conditions(payment="online", hold_seconds=600), 50))
     type_id, address = await office.ticket_type(event), f"/events/{show_id('evt', event.event_id)}/book"
     first, second, visitor = (Visitor(office, office.as_buyer()) for _ in range(3))
@@ -73,7 +77,6 @@ async def test_the_page_of_a_choice_reads_nothing_for_its_reader_alone(office: B
 
 
 async def test_a_refused_choice_is_shown_as_it_is_now(office: BoxOffice) -> None:
-    office.context.recent._monotonic = lambda: 0.0
     event = await office.open_event(capacity=5)
     type_id, address = await office.ticket_type(event), f"/events/{show_id('evt', event.event_id)}"
     late = Visitor(office, office.as_buyer())
@@ -88,7 +91,6 @@ async def test_bookings_that_are_alike_share_a_rendering_and_nothing_else(
     office: BoxOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered = count_renderings(monkeypatch)
-    office.context.booked_events._memory._monotonic = office.context.alike._monotonic = lambda: 0.0
     event = await office.open_event(terms=sold_under(Conditions(payment="door"), 50))
     await set_names(office, event, attendee_names="optional")
     type_id = await office.ticket_type(event)
@@ -115,7 +117,6 @@ async def test_a_page_with_a_name_on_it_is_nobody_elses(
     office: BoxOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered = count_renderings(monkeypatch)
-    office.context.booked_events._memory._monotonic = office.context.alike._monotonic = lambda: 0.0
     event = await office.open_event(terms=sold_under(Conditions(payment="door"), 50))
     await set_names(office, event, attendee_names="optional")
     type_id = await office.ticket_type(event)
