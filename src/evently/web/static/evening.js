@@ -1,6 +1,8 @@
 // Keeps the page of a sale under way true, by its stream: words into their places, the bar, the curve. Without
 // this script the page shows what was true when it was loaded.
 
+import { axisIn, colourIn } from "./desk/curves.js";
+
 const REOPEN_AFTER_MS = 8000; // after the server refused; a lost connection the browser opens again by itself
 const SPREAD_MS = 4000;
 const LATE_MS = 12_000; // a message comes every five seconds
@@ -76,15 +78,6 @@ function series(now) {
   return [x, y];
 }
 
-function colour(name) {
-  const probe = document.createElement("span");
-  probe.style.color = `var(--${name})`;
-  panel.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
-}
-
 /** Seconds between marks below the curve: its points are minutes, so no two marks are of the same one. */
 const MARKS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440, 2_880, 10_080].map((each) => each * 60);
 
@@ -98,9 +91,7 @@ function draw(now) {
     curve.setData(data);
     return;
   }
-  const soft = colour("soft");
-  const line = colour("line");
-  const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, font: "12px system-ui" };
+  const axis = axisIn(panel);
   plot.replaceChildren();
   const times = { ...axis, space: 70, incrs: MARKS, values: (_, at) => at.map(timeAt) };
   curve = new uPlot(
@@ -111,7 +102,7 @@ function draw(now) {
       cursor: { y: false },
       scales: { y: { range: (_, least, most) => [Math.max(0, least - 1), Math.max(most, 1)] } },
       axes: [times, { ...axis, size: 56, incrs: WHOLE }],
-      series: [{}, { label: "Tickets", stroke: colour("accent"), width: 2, points: { show: false } }],
+      series: [{}, { label: "Tickets", stroke: colourIn(panel, "accent"), width: 2, points: { show: false } }],
     },
     data,
     plot,

@@ -1,6 +1,8 @@
 // Keeps the page of a rehearsal current while it waits or runs, and draws its curves. Without this script the
 // page loads itself again, and shows drawings of the server.
 
+import { axisIn, colourIn } from "./desk/curves.js";
+
 const EVERY_MS = 1000;
 const AFTER_FAILURE_MS = 4000;
 const HEIGHT = 190;
@@ -11,15 +13,6 @@ const how = panel.querySelector("[data-how]");
 /** @type {Map<string, uPlot>} */
 const drawn = new Map();
 
-function colour(name) {
-  const probe = document.createElement("span");
-  probe.style.color = `var(--${name})`;
-  panel.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
-}
-
 /** Draw columns into the place of a chart: the first are seconds, the second is dashed. */
 function draw(key, columns, names) {
   const place = panel.querySelector(`[data-chart="${key}"]`);
@@ -29,12 +22,10 @@ function draw(key, columns, names) {
     before.setData(columns);
     return;
   }
-  const soft = colour("soft");
-  const line = colour("line");
-  const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, font: "12px system-ui" };
+  const axis = axisIn(panel);
   const lines = [
-    { label: names[0], stroke: colour("accent"), width: 2, points: { show: false }, spanGaps: true },
-    { label: names[1], stroke: colour("warn"), width: 2, dash: [6, 4], points: { show: false }, spanGaps: true },
+    { label: names[0], stroke: colourIn(panel, "accent"), width: 2, points: { show: false }, spanGaps: true },
+    { label: names[1], stroke: colourIn(panel, "warn"), width: 2, dash: [6, 4], points: { show: false }, spanGaps: true },
   ];
   place.replaceChildren();
   const plot = new uPlot(
