@@ -232,7 +232,7 @@ async def test_by_the_last_digits_of_the_card(office: BoxOffice) -> None:
     desk = Visitor(office, await office.as_member("manager"))
     text = await desk.read(f"{address_of(event)}/bookings/{booking}")
     assert "with the card that ends in 4242, and confirmed" in text
-    assert "captured, card ending in 4242" in text
+    assert "collected, card ending in 4242" in text
     database = office.context.database
     dumped = await database.fetch("SELECT to_jsonb(payments)::text AS row FROM payments")
     assert not any("42424242" in row["row"].replace(" ", "") for row in dumped), "nothing else of the card"
