@@ -72,7 +72,7 @@ def test_a_server_ends_with_its_workers_when_nobody_reads_where_it_is(database_u
     ) as process:
         assert process.stdout is not None
         process.stdout.close()
-        assert process.wait(60) == 1
+        assert process.wait(100) == 1
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
 
