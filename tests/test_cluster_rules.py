@@ -57,7 +57,8 @@ FANS_OUT: Final = groups(
             sales/reads/bookings:list_events_to_release sales/reads/waitlist:list_events_to_serve
             checkout/store:list_due_payments checkout/store:list_due_refunds
             checkout/store:begin_forgotten_refunds catalogue/events:list_words_to_remake
-            catalogue/events:list_to_remind notifications/notifications:list_ending_offers
+            catalogue/events:list_to_remind catalogue/events:list_shown
+            notifications/notifications:list_ending_offers
             notifications/notifications:forget_old analytics/counting:forget_minutes
             sales/leaving:forget_addresses organizing/rehearsing:count_open
             organizing/rehearsing:list_waiting organizing/rehearsing:fail_lost

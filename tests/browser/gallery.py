@@ -36,6 +36,7 @@ from tests.browser import (
     scenes_evening,
     scenes_own,
     scenes_people,
+    scenes_pictures,
     scenes_rehearsing,
     scenes_seats,
     scenes_waiting_room,
@@ -78,6 +79,7 @@ PARTS: Final = {
     "evening": scenes_evening.photograph,
     "webhooks": scenes_webhooks.photograph,
     "room": scenes_waiting_room.photograph,
+    "picture": scenes_pictures.photograph,
 }
 NOT_THERE: Final = "/events/evt_00000000000000000000000000"
 

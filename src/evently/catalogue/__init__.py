@@ -35,6 +35,7 @@ from evently.catalogue.events import (
     join_series,
     list_dates,
     list_events_to_remind,
+    list_shown,
     lock_event,
     lock_events_ahead,
     mark_cancelled,
@@ -42,6 +43,7 @@ from evently.catalogue.events import (
     note_change,
     note_editor,
     remake_words,
+    set_picture,
     update_event,
 )
 from evently.catalogue.local_time import (
@@ -174,6 +176,7 @@ __all__ = [
     "list_events_ahead",
     "list_events_of_organizer",
     "list_events_to_remind",
+    "list_shown",
     "list_venues",
     "lock_event",
     "lock_events_ahead",
@@ -184,6 +187,7 @@ __all__ = [
     "note_editor",
     "remake_words",
     "search_for",
+    "set_picture",
     "share_venue",
     "slug_of",
     "time_zones",

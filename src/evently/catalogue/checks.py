@@ -22,6 +22,7 @@ from evently.catalogue.nouns import (
 from evently.catalogue.words import slug_of
 from evently.kit.complaints import Complaints
 from evently.kit.errors import Refusal
+from evently.pictures import digest_in
 
 _NOT_IN_URL: Final = re.compile(r"[^!-~]|[\"<>\\^`{|}]")  # RFC 3986, 2: what must be percent-encoded
 _MONTHS: Final = tuple(timedelta(days=30 * month) for month in range(12))
@@ -164,6 +165,8 @@ def _check_moment(
 
 
 def _is_image_url(text: str) -> bool:
+    if digest_in(text) is not None:
+        return True
     if len(text) > URL_CHARACTERS_MAX or _NOT_IN_URL.search(text):
         return False
     try:

@@ -95,6 +95,17 @@ async def list_dates(database: Database | Connection, series_id: UUID) -> list[E
     return [read_event(row) for row in rows]
 
 
+async def set_picture(tx: Connection, event_id: UUID, image_url: str | None) -> None:
+    """Write the picture of an event."""
+    await tx.execute(*sql.set_picture(event_id=event_id, image_url=image_url))
+
+
+async def list_shown(database: Database, addresses: Sequence[str]) -> set[str]:
+    """Return those of these addresses of uploaded pictures that an event shows."""
+    rows = await database.fetch(*sql.list_shown(addresses=addresses))
+    return {row["image_url"] for row in rows}
+
+
 async def mark_published(tx: Connection, event_id: UUID, now: datetime) -> None:
     """Write that a draft is published."""
     await tx.execute(*sql.publish_event(event_id=event_id, now=now))

@@ -52,6 +52,16 @@ SET
     names_hours_before = :names_hours_before, names_until = :names_until
 WHERE event_id = :event_id;
 
+-- name: set_picture
+-- Write the picture of an event: an address elsewhere, or that of one that was uploaded. The row is locked.
+UPDATE events SET image_url = :image_url WHERE event_id = :event_id;
+
+-- name: list_shown
+-- Those of these addresses of uploaded pictures that an event shows (events_picture_ix).
+SELECT DISTINCT image_url
+FROM events
+WHERE image_url LIKE '/pictures/%' AND image_url = ANY(:addresses::text[]);
+
 -- name: publish_event
 -- draft -> published. The row is locked.
 UPDATE events

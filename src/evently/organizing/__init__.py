@@ -29,6 +29,7 @@ from evently.organizing.events import (
     delete_event,
     publish_event,
 )
+from evently.organizing.pictures import forget_unshown_pictures, put_picture, remove_picture
 from evently.organizing.pools import NewPool, PoolChanges, add_pool, change_pool, remove_pool
 from evently.organizing.promos import (
     AmountOff,
@@ -152,6 +153,7 @@ __all__ = [
     "create_event",
     "delete_event",
     "draft_of_promo",
+    "forget_unshown_pictures",
     "get_part",
     "get_promo",
     "get_seat_block",
@@ -163,9 +165,11 @@ __all__ = [
     "plan_rehearsal",
     "publish_event",
     "publish_series",
+    "put_picture",
     "put_seating",
     "refuse_online_payment",
     "refuse_unpayable",
+    "remove_picture",
     "remove_pool",
     "remove_seat_block",
     "retire_promo_code",

@@ -45,6 +45,7 @@ from evently.organizing.edits import (
     write_version,
 )
 from evently.organizing.maps import copy_map
+from evently.organizing.pictures import is_there
 from evently.organizing.publishing import list_obstacles
 from evently.organizing.terms import SaleTerms, check_sale, pools_of, ticket_types_of
 from evently.organizing.windows import check_window
@@ -109,6 +110,8 @@ async def create_event(
     if times is not None:
         window = _check_window(complaints, sale.on_sale_at or now, sale.off_sale_at or times[0], times[1])
         catalogue.check_names_until(complaints, terms, times[1])
+    if not await is_there(tx, terms.image_url, now):
+        complaints.about("/image_url", "no-such-picture")
     complaints.refuse_if_any()
     assert venue is not None, "it was complained about"
     assert times is not None, "they were complained about"
@@ -145,6 +148,8 @@ async def change_event(
         complaints.about("/venue_id", "unknown-venue")
     place = event.place if venue is None else venue
     terms, (on_sale_at, off_sale_at) = _check_changes(complaints, event, changes, sale, place, now)
+    if terms.image_url != event.image_url and not await is_there(tx, terms.image_url, now):
+        complaints.about("/image_url", "no-such-picture")
     complaints.refuse_if_any()
     # After this point the change must succeed.
     if terms != terms_of(event) or place != event.place:

@@ -22,6 +22,7 @@ from evently import (
     jobs,
     mail,
     notifications,
+    organizing,
     push,
     questions,
     sales,
@@ -323,7 +324,7 @@ async def expire_pushes(services: Services, _since: datetime | None) -> bool:
 
 
 async def forget_expired(services: Services, _since: datetime | None) -> bool:
-    """Delete what nobody needs any more: expired sessions, old notifications, e-mails, notices."""
+    """Delete what nobody needs any more: expired sessions, old notifications, e-mails, notices, pictures."""
     now = services.clock()
     await push.forget_ended(services.database)
     await push.forget_old(services.database, now)
@@ -334,6 +335,7 @@ async def forget_expired(services: Services, _since: datetime | None) -> bool:
     await sales.leaving.forget_addresses(services.database, now)
     await services.checkout.forget_notices()
     await analytics.forget_minutes(services.database, now)
+    await organizing.forget_unshown_pictures(services.database, now)
     return False
 
 

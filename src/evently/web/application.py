@@ -41,6 +41,7 @@ from evently.web.pages import (
     door,
     events,
     organize,
+    pictures,
     poster_picture,
     sessions,
     site,
@@ -88,6 +89,7 @@ FACES: Final = (
 PAGES: Final = (
     browsing,
     events,
+    pictures,
     poster_picture,
     choosing,
     seat_pages,

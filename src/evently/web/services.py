@@ -27,6 +27,9 @@ from evently.web.edge.memory import KEPT_SECONDS
 from evently.webhooks import Webhooks
 
 _ALIKE_MAX: Final = 500  # pages of bookings that are alike; 10 KB each
+_PICTURES_MAX: Final = 500  # kept in memory, of uploaded ones: one is 20 to 300 KB
+_PICTURE_BYTES_MAX: Final = 16 * 1024 * 1024
+_PICTURE_SECONDS: Final = 3_600.0
 _RECENT_MAX: Final = 100  # events that pages have read; one with a hall of 20,000 seats takes 200 KB
 
 
@@ -34,7 +37,7 @@ _RECENT_MAX: Final = 100  # events that pages have read; one with a hall of 20,0
 class Services(context.Context):
     """The context of every request. `recent`: what pages that are made for one reader read for everybody.
 
-    `alike`: pages of bookings that differ by ids alone, cut where these stand.
+    `alike`: pages of bookings that differ by ids alone, cut where these stand. `pictures`: by their names.
     """
 
     probe: Probe
@@ -59,6 +62,11 @@ class Services(context.Context):
     waiting_rooms: WaitingRooms
     downloads: Downloads = field(default_factory=Downloads)
     recent: Memory[Hashable, Any] = field(default_factory=lambda: Memory(KEPT_SECONDS, _RECENT_MAX))
+    pictures: Memory[str, bytes] = field(
+        default_factory=lambda: Memory(
+            _PICTURE_SECONDS, _PICTURES_MAX, bytes_max=_PICTURE_BYTES_MAX, size_of=len
+        )
+    )
     alike: Memory[Hashable, list[str]] = field(default_factory=lambda: Memory(KEPT_SECONDS, _ALIKE_MAX))
 
 

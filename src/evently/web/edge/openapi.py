@@ -327,6 +327,9 @@ def _operation(route: Route, shapes: _Shapes) -> Json:
             "required": route.body_default is None,
             "content": {JSON: {"schema": schema, "example": shapes.example_of(schema)}},
         }
+    if route.body_type is not None:
+        binary = {"type": "string", "format": "binary"}
+        found["requestBody"] = {"required": True, "content": {route.body_type: {"schema": binary}}}
     found["responses"] = {**_successes(route, shapes), **_refusals(route, shapes)}
     return found
 
@@ -443,7 +446,7 @@ def _common_codes(route: Route) -> Iterator[str]:
         yield EdgeRefusal.REASON_NEEDED
     if "{" in route.path:
         yield CommonRefusal.NOT_FOUND
-    if route.body is not None:
+    if route.body is not None or route.body_type is not None:
         yield from (EdgeRefusal.TOO_LARGE, EdgeRefusal.MEDIA_TYPE, EdgeRefusal.TOO_SLOW)
     if _names_version(route):
         yield from (CommonRefusal.STALE, EdgeRefusal.IF_MATCH_MISSING)

@@ -19,6 +19,7 @@ Json = dict[str, Any]
 
 _SCHEMA: Final = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
+_JSON: Final = "application/json"
 _STREAM: Final = "text/event-stream"
 _REST: Final = "Other requests"
 _TRIES_MAX: Final = 80  # of a request that is repeated until something has happened
@@ -172,10 +173,15 @@ class _Maker:
             token = {"key": "token", "value": f"{{{{{by}_token}}}}", "type": "string"}
             request["auth"] = {"type": "bearer", "bearer": [token]}
         if "requestBody" in found.described or step.body is not None:
+            (kind,) = found.described.get("requestBody", {}).get("content", {_JSON: None})
+            if kind != _JSON:
+                request["header"].append({"key": "Content-Type", "value": kind})
+                request["body"] = {"mode": "raw", "raw": json.dumps(step.body or "The bytes")}
+                return request
             body = step.body
             if body is None:
-                body = found.described["requestBody"]["content"]["application/json"]["example"]
-            request["header"].append({"key": "Content-Type", "value": "application/json"})
+                body = found.described["requestBody"]["content"][_JSON]["example"]
+            request["header"].append({"key": "Content-Type", "value": _JSON})
             request["body"] = {
                 "mode": "raw",
                 "raw": json.dumps(body, indent=2, ensure_ascii=False),

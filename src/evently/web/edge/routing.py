@@ -94,9 +94,9 @@ def annotated(shape: Any, metas: tuple[Any, ...]) -> Any:
 class Route:
     """A handler at its address, with who may call it, how often, and how the API's description shows it.
 
-    `reads_body`: the handler reads the bytes of the body itself. A route with neither that nor a body refuses
-    one that was sent. `is_page`: a page for people: the caller is found by the cookie instead of the
-    `Authorization` header, and a refusal is a page, too.
+    `reads_body`: the handler reads the bytes of the body itself; `body_type`: what they are, for the
+    description. A route with neither that nor a body refuses one that was sent. `is_page`: a page for people:
+    the caller is found by the cookie instead of the `Authorization` header, and a refusal is a page, too.
     """
 
     handler: Callable[..., Any]
@@ -106,6 +106,7 @@ class Route:
     rate: Rate | None
     body_bytes_max: int | None
     reads_body: bool
+    body_type: str | None
     status_code: int
     media_type: str | None
     responses: Sequence[str]
@@ -153,6 +154,7 @@ def _decorator(method: Method) -> Callable[..., _Decorator]:
         rate: Rate | None = None,
         body_bytes_max: int | None = None,
         reads_body: bool = False,
+        body_type: str | None = None,
         status_code: int | None = None,
         media_type: str | None = None,
         responses: Sequence[str] = (),
@@ -172,6 +174,7 @@ def _decorator(method: Method) -> Callable[..., _Decorator]:
                 rate=rate,
                 body_bytes_max=body_bytes_max,
                 reads_body=reads_body,
+                body_type=body_type,
                 status_code=status_code or _STATUS.get(method, HTTPStatus.OK),
                 media_type=media_type,
                 responses=responses,

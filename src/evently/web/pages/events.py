@@ -54,6 +54,7 @@ from evently.web.pages.rendering import (
     show,
 )
 from evently.web.pages.sources import Via, forbid_storing, keep_source
+from evently.web.pictures import whole_address
 from evently.web.services import Request
 from evently.web.unlocking import REFUSALS, count_guess
 
@@ -396,7 +397,8 @@ def _desk_of(found: EventOnPage) -> str:
 
 def _picture(found: EventOnPage, public_url: str) -> str:
     """Return the picture that other sites show with a link to the event."""
-    return found.event.image_url or f"{public_url}{poster_address(found.event.event_id)}"
+    poster = f"{public_url}{poster_address(found.event.event_id)}"
+    return whole_address(public_url, found.event.image_url) or poster
 
 
 def _json_ld(found: EventOnPage, public_url: str) -> str:

@@ -6,9 +6,9 @@ at its field, and nothing that was typed is lost.
 
 from __future__ import annotations
 
-import asyncio
-from email.parser import BytesParser
-from email.policy import HTTP
+import re
+from email.message import Message
+from itertools import islice, pairwise
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -18,6 +18,7 @@ from evently.web.services import Request
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _UPLOAD: Final = "multipart/form-data"
+_HEAD_BYTES_MAX: Final = 4_096  # of one part: its name and that of a file
 _FIELDS_MAX: Final = 500  # a booking names at most a hundred seats
 
 
@@ -57,30 +58,64 @@ async def read_form(request: Request, fields_max: int = _FIELDS_MAX) -> Form:
 
 async def read_upload(request: Request) -> Form:
     """Return a form that may have files (multipart/form-data, RFC 7578); a file is the text in it."""
+    parts = await _read_parts(request)
+    if parts is None:
+        return await read_form(request)
+    pairs = [(name, content.decode("utf-8-sig", "replace")) for name, content in parts]
+    if any("\x00" in text for _, text in pairs):
+        raise Refused(EdgeRefusal.MALFORMED, "form")
+    return Form(pairs)
+
+
+async def read_file(request: Request, name: str) -> tuple[Form, bytes]:
+    """Return a form with one file, and the bytes of that file; none, when it was not sent."""
+    parts = await _read_parts(request)
+    if parts is None:
+        return await read_form(request), b""
+    texts = [(given, content) for given, content in parts if given != name]
+    try:
+        form = Form([(given, content.decode()) for given, content in texts])
+    except UnicodeDecodeError as exc:
+        raise Refused(EdgeRefusal.MALFORMED, "form") from exc
+    return form, b"".join(content for given, content in parts if given == name)
+
+
+async def _read_parts(request: Request) -> list[tuple[str, bytes]] | None:
+    """Return the parts of an upload by name; None, when the form is of the ordinary kind."""
     kind = request.header("content-type") or ""
     if not kind.lower().startswith(_UPLOAD):
-        return await read_form(request)
-    body = await request.body()
-    return await asyncio.to_thread(_parse_upload, kind, body)
+        return None
+    return _split_upload(kind, await request.body())
 
 
-def _parse_upload(kind: str, body: bytes) -> Form:
-    whole = BytesParser(policy=HTTP).parsebytes(
-        b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + body
-    )
-    parts = list(whole.iter_parts()) if whole.is_multipart() else []
-    if not 0 < len(parts) <= _FIELDS_MAX:
+def _split_upload(kind: str, body: bytes) -> list[tuple[str, bytes]]:
+    """Return the parts of an upload by name. Binary files stay as they are, which `email` cannot promise."""
+    boundary = _header("content-type", kind).get_param("boundary", header="content-type")
+    if not isinstance(boundary, str) or not boundary:
         raise Refused(EdgeRefusal.MALFORMED, "form")
-    pairs = []
-    for part in parts:
-        content, name = part.get_payload(decode=True), part.get_param("name", header="content-disposition")
-        if not isinstance(content, bytes) or not isinstance(name, str):
-            raise Refused(EdgeRefusal.MALFORMED, "form")
-        text = content.decode("utf-8-sig", "replace")
-        if "\x00" in text:
-            raise Refused(EdgeRefusal.MALFORMED, "form")
-        pairs.append((name, text))
-    return Form(pairs)
+    line = rb"\r\n--%b(?:(--)|[ \t]*\r\n)" % re.escape(boundary.encode("latin-1", "replace"))
+    whole = b"\r\n" + body
+    marks = list(islice(re.finditer(line, whole), _FIELDS_MAX + 2))
+    if not 1 < len(marks) <= _FIELDS_MAX + 1 or marks[0].start() or marks[-1][1] is None:
+        raise Refused(EdgeRefusal.MALFORMED, "form")
+    return [_read_part(whole[mark.end() : after.start()]) for mark, after in pairwise(marks)]
+
+
+def _read_part(section: bytes) -> tuple[str, bytes]:
+    head, found, content = section.partition(b"\r\n\r\n")
+    for line in head[:_HEAD_BYTES_MAX].split(b"\r\n"):
+        header, _, value = line.decode("utf-8", "replace").partition(":")
+        if header.strip().lower() == "content-disposition":
+            name = _header("content-disposition", value).get_param("name", header="content-disposition")
+            if found and isinstance(name, str):
+                return name, content
+    raise Refused(EdgeRefusal.MALFORMED, "form")
+
+
+def _header(name: str, value: str) -> Message:
+    message = Message()
+    message[name] = value
+    return message
 
 
 def parse_form(encoded: str, fields_max: int = _FIELDS_MAX) -> Form:

@@ -41,6 +41,7 @@ from evently.web.edge.memory import Kept, kept
 from evently.web.edge.routing import Route, get, post
 from evently.web.pages import words
 from evently.web.pages.holding import hold_of, read_hold
+from evently.web.pages.pictures import sized
 from evently.web.pages.poster import draw_poster
 from evently.web.services import Request
 
@@ -105,6 +106,7 @@ templates.filters |= {
     "asset": asset_address,  # of a constant name, it is part of the compiled template
     "breakable": words.breakable,
     "money": words.money,
+    "sized": sized,
     "sum": words.sum_of,
     "day": words.day,
     "long_day": words.long_day,

@@ -39,6 +39,7 @@ from evently.web.edge.lists import LIMIT, After, Limit, PageView, paginated
 from evently.web.edge.memory import Kept, kept
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, QueryParameter, get
+from evently.web.pictures import whole_address
 from evently.web.services import Request
 
 _SUMMARY_CHARACTERS: Final = 280
@@ -199,7 +200,7 @@ async def list_events(
         page = await catalogue.browse(
             request.context.database, list_sale_summaries, wanted, request.context.clock(), limit, after
         )
-        answer = paginated(request, page, show_card)
+        answer = paginated(request, page, partial(show_card, request.context.options.public_url))
         links = {"link": answer.headers["link"]} if "link" in answer.headers else {}
         return kept(_encode(answer.content), FRESH, headers=links)
 
@@ -233,7 +234,7 @@ async def list_organizer_events(
         limit,
         after,
     )
-    return paginated(request, page, show_card)
+    return paginated(request, page, partial(show_card, request.context.options.public_url))
 
 
 @get(
@@ -271,10 +272,10 @@ async def list_all_events(
     page = await catalogue.list_events_of_organizer(
         context.database, list_sale_summaries, None, in_state, context.clock(), limit, after
     )
-    return paginated(request, page, show_card)
+    return paginated(request, page, partial(show_card, request.context.options.public_url))
 
 
-def show_card(card: EventCard) -> EventCardView:
+def show_card(public_url: str, card: EventCard) -> EventCardView:
     """Return an event in a list as clients see it."""
     event = card.event
     price_minor = card.price_from_minor
@@ -282,6 +283,7 @@ def show_card(card: EventCard) -> EventCardView:
         EventCardView,
         event,
         id=show_id("evt", event.event_id),
+        image_url=whole_address(public_url, event.image_url),
         organizer_id=show_id("org", event.organizer_id),
         venue_id=show_id("ven", event.venue_id),
         series_id=None if event.series_id is None else show_id("ser", event.series_id),

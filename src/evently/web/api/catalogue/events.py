@@ -55,6 +55,7 @@ from evently.web.edge.memory import Kept, kept
 from evently.web.edge.problems import problems, sentence_of
 from evently.web.edge.refusals import EdgeRefusal
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, delete, get, patch, post
+from evently.web.pictures import naming_here, whole_address
 from evently.web.services import Request, Services
 from evently.web.unlocking import REFUSALS, UNLOCKED, PromoCode, count_guess
 
@@ -108,12 +109,12 @@ async def create_event(request: Request, data: JSONBody[EventBody]) -> Response[
         edited = await organizing.create_event(
             tx,
             organizer_id,
-            data.event,
+            naming_here(context.options.public_url, data.event),
             data.sale,
             context.clock(),
             denominations=context.checkout.denominations,
         )
-    return _created(await _answer_edited(request, edited), edited)
+    return _created(await answer_edited(request, edited), edited)
 
 
 @post(
@@ -136,7 +137,7 @@ async def copy_event(
     context = request.context
     async with context.database.transaction() as tx:
         edited = await organizing.copy_event(tx, event_id, data, context.clock())
-    return _created(await _answer_edited(request, edited), edited)
+    return _created(await answer_edited(request, edited), edited)
 
 
 @get(
@@ -196,11 +197,12 @@ async def change_event(
 ) -> Response[EventView]:
     """Change what people read about an event, its venue and times, or its sale window."""
     context, seen = request.context, partial(require_if_match, request)
+    data = naming_here(context.options.public_url, data)
     async with context.database.transaction() as tx:
         edited = await organizing.change_event(tx, event_id, data, now := context.clock(), seen)
         if edited.event.changed_at == now:
             await catalogue.note_editor(tx, event_id, request.actor.id)
-    return await _answer_edited(request, edited)
+    return await answer_edited(request, edited)
 
 
 @post(
@@ -227,7 +229,7 @@ async def publish_event(request: Request, event_id: FromPath[EventId]) -> Respon
         edited = await organizing.publish_event(
             tx, event_id, context.clock(), context.checkout.denominations, paid_online=paid_online
         )
-    return await _answer_edited(request, edited)
+    return await answer_edited(request, edited)
 
 
 @get(
@@ -293,7 +295,7 @@ async def cancel_event(
         edited = await organizing.cancel_event(
             tx, event_id, context.clock(), keeps_door=keep_door_money, reason=reason
         )
-    return await _answer_edited(request, edited)
+    return await answer_edited(request, edited)
 
 
 @delete(
@@ -314,7 +316,7 @@ async def delete_event(request: Request, event_id: FromPath[EventId]) -> Respons
     return Response(None, headers={"cache-control": _PRIVATE})
 
 
-async def _answer_edited(request: Request, edited: Edited) -> Response[Any]:
+async def answer_edited(request: Request, edited: Edited) -> Response[Any]:
     """Return an event as an edit left it, and forget the kept answer."""
     context, (event, sale) = request.context, edited
     context.memory.forget(event.event_id)
@@ -374,6 +376,7 @@ async def _show_event(
         EventView,
         event,
         id=show_id("evt", event.event_id),
+        image_url=whole_address(context.options.public_url, event.image_url),
         series_id=None if event.series_id is None else show_id("ser", event.series_id),
         organizer=HostView(show_id("org", host.organizer_id), host.name, host.contact_email),
         venue=show_venue(venue),

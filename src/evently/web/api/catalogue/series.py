@@ -24,6 +24,7 @@ from evently.web.edge.conditional import NO_STORE
 from evently.web.edge.context import Response
 from evently.web.edge.problems import problems
 from evently.web.edge.routing import FromPath, JSONBody, QueryParameter, get, patch, post
+from evently.web.pictures import naming_here
 from evently.web.services import Request
 
 _TAG: Final = "Organizer: series"
@@ -125,6 +126,7 @@ async def change_series(
 ) -> Response[EditedSeriesView]:
     """Change what people read about a series."""
     context = request.context
+    data = naming_here(context.options.public_url, data)
     results = await organizing.change_series(context.database, series_id, data, context.clock())
     return _answer(request, series_id, results)
 

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from msgspec import UNSET
 
 from evently import catalogue, checkout, organizing
-from evently.catalogue import Category, Event
+from evently.catalogue import Category, Event, whichever_version
 from evently.db import Connection
+from evently.kit.errors import Refused
 from evently.kit.ids import NO_ID, EventId, find_id, show_id
 from evently.kit.money import Money
 from evently.organizing import Edited, EventChanges
+from evently.pictures import digest_in
 from evently.sales.reads import Sale, find_sale
 from evently.web.edge.auth import policy
 from evently.web.edge.context import Response
+from evently.web.edge.problems import PROBLEMS, sentence_of
 from evently.web.edge.routing import FromPath, QueryParameter
-from evently.web.pages.forms import Form, FormError, read_form
+from evently.web.pages.forms import Form, FormError, read_file, read_form
 from evently.web.pages.organize.creating import category_options, venue_options
 from evently.web.pages.organize.desk import MANAGERS, Desk, open_event, render_desk
 from evently.web.pages.organize.saving import SAVED, save, show_stale
 from evently.web.pages.organize.typed import Typed, same_version, show_moment
 from evently.web.pages.rendering import act, see_other, show
+from evently.web.pictures import FORM_BYTES_MAX, PICTURE_BYTES_MAX, remove_picture, upload_picture
 from evently.web.services import Request
 
 _STALE: Final = 412
+_TOO_LONG: Final = f"The file may have at most {PICTURE_BYTES_MAX // 1024 // 1024} MB."
 _VENUES_MAX: Final = 100
 _LABELS: Final = {
     "title": "Title",
     "description": "Description",
     "category": "Category",
     "tags": "Tags",
-    "image_url": "Picture",
+    "image_url": "Picture elsewhere",
     "venue": "Venue",
     "starts_day": "Day",
     "starts_clock": "Starts at",
@@ -65,7 +71,7 @@ async def show_details(request: Request, event_id: FromPath[EventId], done: Done
     assert desk.event is not None, "it was just read"
     sale = await find_sale(request.context.database, event_id)
     values = values_of(desk.event, sale) | {"version": str(desk.event.version)}
-    return await _page(request, desk, Form(list(values.items())), [], done=bool(done))
+    return await _page(request, desk, Form(list(values.items())), [], done=done)
 
 
 @act("/organize/events/{event_id}/edit", **policy(MANAGERS))
@@ -108,7 +114,7 @@ def values_of(event: Event, sale: Sale) -> dict[str, str]:
         "description": event.description,
         "category": event.category.value,
         "tags": ", ".join(event.tags),
-        "image_url": event.image_url or "",
+        "image_url": "" if digest_in(event.image_url) else event.image_url or "",
         "venue": show_id("ven", event.venue_id),
         **show_moment("starts", event.starts_at, zone),
         **show_moment("ends", event.ends_at, zone),
@@ -171,6 +177,32 @@ async def _ask(request: Request, desk: Desk, form: Form, changes: EventChanges) 
     )
 
 
+@act("/organize/events/{event_id}/picture", **policy(MANAGERS, rate="heavy", body_bytes_max=FORM_BYTES_MAX))
+async def change_picture(request: Request, event_id: FromPath[EventId]) -> Response[str] | Response[None]:
+    """Upload the picture of an event, or take it away. The last one who does that counts."""
+    form, sent = await read_file(request, "picture")
+    desk = await open_event(request, event_id)
+    if form.text("remove"):
+        await remove_picture(request, event_id, whichever_version)
+        return see_other(f"{desk.event_address}/edit?done=removed#picture")
+    said = "Choose a file." if not sent else _TOO_LONG if len(sent) > PICTURE_BYTES_MAX else ""
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    if not said:
+        try:
+            await upload_picture(request, event_id, sent, "", whichever_version)
+        except Refused as exc:
+            status = HTTPStatus(PROBLEMS[exc.refusal].status)
+            if status not in (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.CONFLICT):
+                raise
+            said = sentence_of(exc)
+    if not said:
+        return see_other(f"{desk.event_address}/edit?done=picture#picture")
+    assert desk.event is not None, "it was just read"
+    sale = await find_sale(request.context.database, event_id)
+    values = values_of(desk.event, sale) | {"version": str(desk.event.version)}
+    return await _page(request, desk, Form(list(values.items())), [FormError("picture", said)], status=status)
+
+
 async def _page(
     request: Request,
     desk: Desk,
@@ -178,7 +210,7 @@ async def _page(
     errors: list[FormError],
     *,
     status: int = 200,
-    done: bool = False,
+    done: str = "",
 ) -> Response[str]:
     event = desk.event
     assert event is not None, "it was just read"
@@ -200,4 +232,4 @@ async def _page(
     )
 
 
-routes: Final = [show_details, change_details]
+routes: Final = [show_details, change_details, change_picture]
