@@ -74,7 +74,7 @@ async def test_what_a_busy_event_adds_up_to(db: Database, desk: SalesDesk) -> No
         conversion.holds.placed,
         conversion.holds.confirmed,
         conversion.holds.held,
-    ) == (0, 3, 2, 1)
+    ) == (0, 4, 2, 1)
     assert (conversion.offers.placed, conversion.offers.confirmed) == (1, 1)
     waiting = {line.name: line for line in await details.read_waitlists(db, event_id)}
     regular = waiting["Regular"]
