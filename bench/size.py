@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import fill
 from typing import Final, NamedTuple
 
 import msgspec
@@ -258,7 +257,7 @@ def describe(found: Sized, machine: dict[str, str]) -> str:
     made = "; ".join(f"{name} in {seconds:,.0f} s" for name, seconds in found.seconds.items())
     reasons = "; ".join(f"`{file}` ({reason})" for file, reason in allowed) or "none"
     table = "\n".join(["| | | small, ms | large, ms | ratio | |", "|---|---|---:|---:|---:|---|", *rows])
-    text = f"""\
+    return f"""\
 Written by `python -m bench.size{options} --write`, commit {commit_measured()}.
 
 A database of {found.bookings[1]:,} bookings ({found.gigabytes[1]:,.1f} GB) beside one of
@@ -281,10 +280,6 @@ from end to end, except on purpose: {reasons}.
 
 Made in {sum(found.seconds.values()) / 60:,.0f} minutes: {made}. {machine["Processor"]}, {machine["Memory"]}.
 """
-    return "\n\n".join(
-        part if part.startswith("|") else fill(part, 110, break_long_words=False, break_on_hyphens=False)
-        for part in text.strip().split("\n\n")
-    )
 
 
 async def _audit(urls: Sequence[str], bookings: tuple[int, int], *, whole: bool) -> Audits:
