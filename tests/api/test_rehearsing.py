@@ -264,8 +264,9 @@ async def test_it_ends_with_the_server(office: BoxOffice, server: Serving) -> No
     event, manager = await office.open_event(capacity=50), await office.as_member("manager")
     where = await start(office, event, manager, buyers=20, seconds=120)
     await reached(office, where, manager, "running")
-    processes = [child for worker in server.workers() for child in children_of(worker)]
-    assert len(processes) == 1, "a process of its own"
+    (worker,) = server.workers()
+    until(lambda: len(children_of(worker)) == 1, "a process of its own begins")
+    processes = children_of(worker)
     assert server.stop() == 0
     assert all_gone(processes)
     found = (await office.client.get(where, headers=manager)).json()
@@ -279,6 +280,7 @@ async def test_one_whose_server_was_killed_has_failed(
     where = await start(office, event, manager, buyers=20, seconds=120)
     await reached(office, where, manager, "running")
     (worker,) = server.workers()
+    until(lambda: len(children_of(worker)) == 1, "a process of its own begins")
     (process,) = children_of(worker)
     server.process.kill()
     until(lambda: all_gone([worker, process]), "the process ends with the server")
