@@ -180,7 +180,7 @@ def _is_name(words: Sequence[str]) -> bool:
 async def _addressed(snapshot: Connection, typed: str) -> list[UUID]:
     """Return the person whose whole e-mail address was typed, if so.
 
-    Its words alone would be slow: half of all people have an address with `example` and `com`.
+    Its words alone would be slow: very many people share those of a domain.
     """
     email = people.normalise_email(typed[:TYPED_CHARACTERS_MAX])
     if "@" not in email:

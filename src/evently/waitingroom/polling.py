@@ -39,7 +39,7 @@ _ORDERS_MAX: Final = 1_000
 _ADMITTED_MAX: Final = 100_000  # of the last ten minutes: at the fastest pace, some of them are read again
 # Commands that wait for the engine: a tenth of a second of its work. Nobody is admitted to wait there
 QUEUED_MAX: Final = 500
-POLLS_PER_SECOND: Final = 5_000  # of a room: a quarter of what two cores can answer
+POLLS_PER_SECOND: Final = 5_000  # of a room; two cores answer 6,200 to 8,700 (docs/benchmarks.md)
 _SOON_SECONDS: Final = 2
 _DRAWING_SECONDS: Final = 10
 _RARELY_SECONDS: Final = 30  # a person wants to see that something happens

@@ -41,9 +41,8 @@ DESCRIPTORS_RESERVED: Final = 256
 CONNECTIONS_MAX: Final = 20_000
 ROOM_AGAIN: Final = 0.95  # a full process listens again when this part of its connections is taken
 CROWD: Final = 64  # connections of a process that listens on all copies of its sockets
-PAUSE_SECONDS: Final = (
-    0.02  # for a process that is ahead; a crowd waits at most this long for a hanging sibling
-)
+# Of a process that is ahead. While a sibling hangs, it accepts what it can in one turn, and pauses again
+PAUSE_SECONDS: Final = 0.02
 AHEAD: Final = 2  # connections more than a sibling has, and an eighth of those
 LOG_SECONDS: Final = 10.0  # between two lines about the same thing
 
